@@ -1,0 +1,1 @@
+"""What every family shares: arrays, checks, the iteration loop, compilation, optional extras."""

@@ -1,0 +1,60 @@
+"""The contract that every estimator of the package shares."""
+
+import numpy as np
+
+from anmf._core.arrays import namespace, to_host
+from anmf._core.checks import check_choice
+from anmf.metrics import METRICS
+
+
+class SeparatorMixin:
+    """Adds ``fit_separate`` and ``score`` to an estimator that has ``fit`` and ``separate``.
+
+    ``separate(X)`` takes mixtures X (n, m) and returns their parts (n, n_sources, m). Where the
+    model is mixture-consistent, ``separate(X).sum(axis=1)`` gives X back.
+    """
+
+    def fit_separate(self, X, y=None, **fit_params):
+        """Fit to `X` and `y`, then separate `X`.
+
+        Parameters
+        ----------
+        X : array (n, m)
+        y : array, optional
+            As in ``fit``.
+        **fit_params
+            Passed to ``fit``.
+
+        Returns
+        -------
+        array (n, n_sources, m)
+        """
+        return self.fit(X, y, **fit_params).separate(X)
+
+    def score(self, X, y, metric="psnr"):
+        """Mean quality of the separated parts in dB, higher is better.
+
+        Parameters
+        ----------
+        X : array (n, m)
+            Mixtures.
+        y : array (n, n_sources, m)
+            Their true parts.
+        metric : str
+            A name of `anmf.metrics.METRICS`.
+
+        Returns
+        -------
+        float
+            Mean over mixtures and parts; parts that are zero throughout don't count.
+        """
+        check_choice("metric", metric, METRICS)
+        parts = self.separate(X)
+        if tuple(np.shape(y)) != tuple(parts.shape):
+            raise ValueError(
+                f"y has shape {tuple(np.shape(y))}; score needs the true parts of every mixture, "
+                f"of shape (n_samples, n_sources, n_features) = {tuple(parts.shape)}"
+            )
+        xp = namespace(parts)
+        values = METRICS[metric](xp.asarray(y, dtype=parts.dtype), parts)
+        return float(np.nanmean(to_host(values)))

@@ -1,0 +1,17 @@
+"""Non-negative matrix factorisation and the separation built on it."""
+
+from anmf.nmf.divergence import BETA_LOSSES, beta_divergence
+from anmf.nmf.methods import METHODS
+from anmf.nmf.mixing import mix_at_random, stack_sources
+from anmf.nmf.nmf import NMF
+from anmf.nmf.separation import NMF_separation
+
+__all__ = [
+    "BETA_LOSSES",
+    "METHODS",
+    "NMF",
+    "NMF_separation",
+    "beta_divergence",
+    "mix_at_random",
+    "stack_sources",
+]

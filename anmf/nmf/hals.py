@@ -1,0 +1,204 @@
+"""Extrapolated hierarchical alternating least squares: the Frobenius solver.
+
+One iteration updates the components on the unit sphere in closed form, then the activations by
+exact coordinate descent; both are extrapolated (Ang and Gillis 2019). The step is kept only if the
+penalised objective did not rise, so the recorded objective never does. All work of order n m k is
+two matrix products, and the objective comes from their by-products.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from anmf._core.arrays import total, weighted_inner
+from anmf.nmf.rows import solve_rows
+from anmf.nmf.updates import (
+    coordinate_sweeps,
+    coordinate_sweeps_each,
+    extrapolate,
+    sphere_sweeps,
+    unit_rows,
+)
+
+_SWEEPS_H, _SWEEPS_W = 4, 3
+_FIRST_SWEEPS = 12
+_SOLVE_SWEEPS, _SOLVE_TOL = 5, 1e-7
+_GROW, _SHRINK, _LEAST = 1.05, 1.5, 0.1
+
+
+@dataclass(frozen=True)
+class State:
+    """Factors, the ones before them, and the strength of the extrapolation."""
+
+    components: Any
+    activations: Any
+    previous_components: Any
+    previous_activations: Any
+    objective: float
+    constant: float
+    momentum: float = 0.5
+    ceiling: float = 1.0
+    converged: bool = False
+
+
+def start(problem, W):
+    """State at components W, with activations solved for them from zero."""
+    H = problem.xp.zeros_like(problem.X @ W.T)
+    constant = problem.constant()
+    H, value = _activations(problem, W, H, _FIRST_SWEEPS, constant)
+    return State(W, H, W, H, value, constant)
+
+
+def step(problem, state):
+    """One accepted iteration; ``converged`` when not even a plain step lowers the objective."""
+    momentum, ceiling = state.momentum, state.ceiling
+    before = state.previous_activations
+    while True:
+        H = extrapolate(state.activations, before, momentum, xp=problem.xp)
+        W = _components(problem, state, H, momentum)
+        H, value = _activations(problem, W, H, _SWEEPS_H, state.constant)
+        if value <= state.objective:
+            ceiling = min(1.0, 1.01 * ceiling)
+            momentum = min(ceiling, max(_LEAST, _GROW * momentum))
+            return State(W, H, state.components, state.activations, value, state.constant,
+                         momentum, ceiling)  # fmt: skip
+        if momentum == 0:
+            return State(**{**vars(state), "converged": True})
+        restarted = before is state.activations
+        ceiling, before = momentum, state.activations
+        momentum = 0.0 if restarted or momentum <= _LEAST else momentum / _SHRINK
+
+
+def solve(problem, W):
+    """Activations of given components, each row to its own optimum.
+
+    The start is the best multiple of [X Wᵀ − α]₊, which saves two sweeps over a start from zero.
+
+    Parameters
+    ----------
+    problem : Problem
+    W : array (k, m)
+
+    Returns
+    -------
+    H : array (n, k)
+    """
+    xp = problem.xp
+    if problem.observed is not None:
+        return _solve_missing(problem, W)
+    C, G = problem.X @ W.T - problem.sparsity, W @ W.T
+
+    def sweep(H, C):
+        H, gain = coordinate_sweeps(H, C, G, _SOLVE_SWEEPS, xp=xp)
+        return H, _relative(gain, H, C, xp)
+
+    H = xp.clip(C, 0, None)
+    H = H * _best_scale(xp.vecdot(H, C), xp.vecdot(H @ G, H), xp)[:, None]
+    return solve_rows(sweep, H, (C,), tol=_SOLVE_TOL, xp=xp)
+
+
+def _best_scale(slope, curvature, xp):
+    """Minimiser s of ½ s² curvature − s slope, 0 where nothing can be gained."""
+    return xp.where(curvature > 0, slope / xp.where(curvature > 0, curvature, 1), 0)
+
+
+def start_memory(problem, W):
+    """Empty statistics of a stream: Hᵀ X, Hᵀ H, and the weight behind them."""
+    xp = problem.xp
+    return xp.zeros_like(W), xp.zeros_like(W @ W.T), 0.0
+
+
+def absorb(problem, W, H, memory, keep):
+    """Update components with one mini-batch.
+
+    P ← keep P + Hᵀ X, Q ← keep Q + Hᵀ H, then sphere sweeps (online dictionary learning, Mairal
+    et al., JMLR 11, 2010, with forgetting).
+
+    Returns
+    -------
+    W, H, memory, objective
+        The objective is that of the batch under the components it met.
+    """
+    xp = problem.xp
+    if H is None:
+        H = xp.zeros_like(problem.X @ W.T)
+    H, value = _activations(problem, W, H, 10, problem.constant())
+    P, Q = _statistics(problem, H, W)
+    P, Q, seen = keep * memory[0] + P, keep * memory[1] + Q, keep * memory[2] + 1.0
+    W = sphere_sweeps(W, P, Q, problem.shrinkage * seen, problem.free, _SWEEPS_W, xp=xp)
+    return W, H, (P, Q, seen), value
+
+
+def _components(problem, state, H, momentum):
+    xp, old = problem.xp, state.components
+    P, Q = _statistics(problem, H, old)
+    W = sphere_sweeps(old, P, Q, problem.shrinkage, problem.free, _SWEEPS_W, xp=xp)
+    if not momentum:
+        return W
+    ahead, _ = unit_rows(extrapolate(W, old, momentum, xp=xp), xp=xp)
+    return xp.where(problem.frozen, old, ahead)
+
+
+def _statistics(problem, H, W):
+    """P = Hᵀ Ω X and Q = Hᵀ Ω H; missing entries of X are filled in by H W."""
+    weighted = H * problem.weight
+    if problem.observed is None:
+        return weighted.T @ problem.X, weighted.T @ H
+    P = problem.xp.zeros_like(W)
+    for rows in problem.blocks():
+        X, observed, _ = problem.block(rows)
+        P += weighted[rows, :].T @ _filled(X, observed, H[rows, :] @ W)
+    return P, weighted.T @ H
+
+
+def _activations(problem, W, H, n_sweeps, constant):
+    """A few sweeps over the activations, and the objective there."""
+    xp, X = problem.xp, problem.X
+    if problem.observed is not None:
+        return _activations_missing(problem, W, H, n_sweeps)
+    C, G = X @ W.T, W @ W.T
+    H, _ = coordinate_sweeps(H, C - problem.sparsity, G, n_sweeps, xp=xp)
+    Q = (H * problem.weight).T @ H
+    fit = constant - weighted_inner(C, H, problem.weight, xp) + 0.5 * total(Q * G, xp)
+    return H, fit + problem.penalty(H, W)
+
+
+def _activations_missing(problem, W, H, n_sweeps):
+    """The same with missing entries imputed by the model, which majorises the observed loss."""
+    xp, parts, fit = problem.xp, [], 0.0
+    G = W @ W.T
+    for rows in problem.blocks():
+        X, observed, weight = problem.block(rows)
+        C = _filled(X, observed, H[rows, :] @ W) @ W.T - problem.sparsity
+        h, _ = coordinate_sweeps(H[rows, :], C, G, n_sweeps, xp=xp)
+        fit += 0.5 * total(weight * observed * (X - h @ W) ** 2, xp)
+        parts.append(h)
+    H = xp.concat(parts, axis=0)
+    return H, fit + problem.penalty(H, W)
+
+
+def _filled(X, observed, Y):
+    return X + (1 - observed) * Y
+
+
+def _solve_missing(problem, W):
+    """Exact solve where each row has the Gram matrix of its observed columns."""
+    xp, parts = problem.xp, []
+    k, m = W.shape
+    size = max(1, 2**22 // (k * m))
+
+    def sweep(H, C, G):
+        H, gain = coordinate_sweeps_each(H, C, G, _SOLVE_SWEEPS, xp=xp)
+        return H, _relative(gain, H, C, xp)
+
+    for first in range(0, problem.X.shape[0], size):
+        X, observed, _ = problem.block(slice(first, first + size))
+        G = (observed[:, None, :] * W[None, :, :]) @ W.T
+        C = X @ W.T - problem.sparsity
+        parts.append(solve_rows(sweep, xp.zeros_like(C), (C, G), tol=_SOLVE_TOL, xp=xp))
+    return xp.concat(parts, axis=0)
+
+
+def _relative(gain, H, C, xp):
+    """Gain of the last sweep over the energy explained, row by row (0 where nothing is)."""
+    energy = xp.sum(H * C, axis=1)
+    return xp.where(energy > 0, gain / xp.where(energy > 0, energy, 1), 0)

@@ -1,0 +1,157 @@
+"""What is to be factorised, and under which penalties: the one argument that all solvers share."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from anmf._core.arrays import like, namespace, take_rows, total, weighted_inner
+from anmf.nmf.divergence import data_terms, model_terms
+
+_BLOCK_BYTES = 2**20  # a block of rows that stays in the cache
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Minimise Σ_i ω_i [D_β(x_i | h_i W) + Σ_t α_t h_it] + Σ_t α'_t |w_t|₁ over H, W ≥ 0.
+
+    Attributes
+    ----------
+    X : array or sparse matrix (n, m)
+        Data; 0 where missing.
+    observed : array (n, m) or None
+        1 where an entry of X is known, 0 where it is missing; None when all are known.
+    weight : array (n, 1) or float
+        ω_i, non-negative, summing to one over the rows.
+    sparsity : array (k,)
+        α_t.
+    shrinkage : array (k,)
+        α'_t.
+    frozen : array (k, 1)
+        True where a component is to stay as it is.
+    free : tuple of int
+        The other components.
+    penalised : bool
+        Whether any penalty acts, so that the scale of a component matters.
+    beta : float
+    floor : float
+        Smallest value of the model H W, and of X for β ≤ 0.
+    xp : array namespace
+    """
+
+    X: Any
+    observed: Any
+    weight: Any
+    sparsity: Any
+    shrinkage: Any
+    frozen: Any
+    free: tuple
+    penalised: bool
+    beta: float
+    floor: float
+    xp: Any
+
+    def rows(self, indices):
+        """The same problem on some rows, by host indices; weights sum to one on average."""
+        weight = self.weight
+        if not isinstance(weight, float):
+            weight = take_rows(weight, indices) * (self.X.shape[0] / len(indices))
+        else:
+            weight = 1.0 / len(indices)
+        observed = None if self.observed is None else take_rows(self.observed, indices)
+        return replace(self, X=take_rows(self.X, indices), observed=observed, weight=weight)
+
+    def blocks(self):
+        """Slices of rows whose share of X fits the cache (one block on an accelerator)."""
+        n, m = self.X.shape
+        if not isinstance(self.X, np.ndarray):
+            return [slice(0, n)]
+        size = max(64, _BLOCK_BYTES // (m * self.X.dtype.itemsize))
+        return [slice(start, min(n, start + size)) for start in range(0, n, size)]
+
+    def block(self, rows):
+        """Data, observation mask (or None) and weights of a slice of rows."""
+        observed = None if self.observed is None else self.observed[rows, :]
+        weight = self.weight if isinstance(self.weight, float) else self.weight[rows, :]
+        return self.X[rows, :], observed, weight
+
+    def constant(self):
+        """Part of the objective that doesn't depend on the factors."""
+        xp, X = self.xp, self.X
+        if sparse.issparse(X):
+            square = X.multiply(X).sum(axis=1)
+            return 0.5 * float(np.sum(np.asarray(square).reshape(-1, 1) * self.weight))
+        value = 0.0
+        for rows in self.blocks():
+            X, observed, weight = self.block(rows)
+            terms = data_terms(X, self.beta, xp=xp)
+            terms = terms if observed is None else xp.where(observed > 0, terms, 0)
+            value += total(weight * terms, xp)
+        return value
+
+    def loss(self, H, W):
+        """Weighted divergence Σ_i ω_i D_β(x_i | h_i W) of given factors, without penalties."""
+        xp, value = self.xp, self.constant()
+        if sparse.issparse(self.X):
+            value -= weighted_inner(self.X @ W.T, H, self.weight, xp)
+            return value + 0.5 * total(((H * self.weight).T @ H) * (W @ W.T), xp)
+        for rows in self.blocks():
+            X, observed, weight = self.block(rows)
+            Y = H[rows, :] @ W
+            Y = Y if self.beta == 2 else xp.clip(Y, self.floor, None)
+            terms = model_terms(X, Y, self.beta, xp=xp)
+            terms = terms if observed is None else terms * observed
+            value += total(weight * terms, xp)
+        return value
+
+    def penalty(self, H, W):
+        """Value of both penalties."""
+        xp = self.xp
+        activity = xp.sum(H * self.weight, axis=0)
+        return total(self.sparsity * activity, xp) + total(
+            self.shrinkage * xp.sum(xp.abs(W), axis=1), xp
+        )
+
+
+def make_problem(X, n_components, *, sample_weight=None, alpha_H=0.0, alpha_W=0.0, frozen=None,
+                 beta=2.0, floor=0.0):  # fmt: skip
+    """Assemble a `Problem` from checked data, where NaN means missing.
+
+    `sample_weight` (n,), the penalties (k,) or numbers, and the mask `frozen` (k,) are host values.
+    """
+    xp, n = namespace(X), X.shape[0]
+    reference = X.data if sparse.issparse(X) else X
+    X, observed = _split_missing(X, xp)
+    if beta <= 0:
+        X = xp.clip(X, floor, None)
+        X = X if observed is None else X * observed
+    weight = 1.0 / n
+    if sample_weight is not None:
+        weight = like(np.reshape(sample_weight / sample_weight.sum(), (-1, 1)), reference)
+    penalties = [np.broadcast_to(np.asarray(a, float), (n_components,)) for a in (alpha_H, alpha_W)]
+    frozen = np.zeros(n_components, bool) if frozen is None else np.asarray(frozen, bool)
+    return Problem(
+        X, observed, weight, *(like(a, reference) for a in penalties),
+        like(frozen[:, None], reference, dtype=xp.bool), tuple(np.flatnonzero(~frozen).tolist()),
+        any(a.any() for a in penalties), beta, floor, xp,
+    )  # fmt: skip
+
+
+def model_floor(X):
+    """Smallest value a model of `X` may take: float precision × mean of the known entries."""
+    values = X.data if sparse.issparse(X) else X
+    xp = namespace(values)
+    known = xp.where(xp.isnan(values), 0, values)
+    mean = total(known, xp) / (X.shape[0] * X.shape[1])
+    return float(xp.finfo(values.dtype).eps) * (mean or 1.0)
+
+
+def _split_missing(X, xp):
+    """X with 0 for NaN, and the mask of known entries (None when all are)."""
+    if sparse.issparse(X):
+        return X, None
+    missing = xp.isnan(X)
+    if not bool(xp.any(missing)):
+        return X, None
+    return xp.where(missing, 0, X), xp.astype(~missing, X.dtype)

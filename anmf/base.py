@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from anmf._core.arrays import namespace, to_host
+from anmf._core.arrays import is_array, moved
 from anmf._core.checks import check_choice
-from anmf.metrics import METRICS
+from anmf.metrics import METRICS, mean_score
 
 
 class SeparatorMixin:
@@ -55,6 +55,4 @@ class SeparatorMixin:
                 f"y has shape {tuple(np.shape(y))}; score needs the true parts of every mixture, "
                 f"of shape (n_samples, n_sources, n_features) = {tuple(parts.shape)}"
             )
-        xp = namespace(parts)
-        values = METRICS[metric](xp.asarray(y, dtype=parts.dtype), parts)
-        return float(np.nanmean(to_host(values)))
+        return mean_score(metric, moved(y if is_array(y) else np.asarray(y), parts), parts)

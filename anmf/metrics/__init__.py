@@ -1,5 +1,5 @@
 """How good a separation is."""
 
-from anmf.metrics.snr import METRICS, psnr, si_sdr, snr
+from anmf.metrics.snr import METRICS, mean_score, psnr, si_sdr, snr
 
-__all__ = ["METRICS", "psnr", "si_sdr", "snr"]
+__all__ = ["METRICS", "mean_score", "psnr", "si_sdr", "snr"]

@@ -2,7 +2,9 @@
 
 import warnings
 
-from anmf._core.arrays import namespace
+import numpy as np
+
+from anmf._core.arrays import namespace, to_host
 
 
 def psnr(reference, estimate, *, axis=-1):
@@ -94,6 +96,27 @@ def si_sdr(reference, estimate, *, axis=-1):
 
 
 METRICS = {"psnr": psnr, "snr": snr, "si_sdr": si_sdr}
+
+
+def mean_score(metric, reference, estimate):
+    """Mean of a metric over all parts whose reference isn't zero throughout.
+
+    Parameters
+    ----------
+    metric : str
+        A name of `METRICS`.
+    reference, estimate : array (..., m)
+
+    Returns
+    -------
+    float
+        In dB; NaN if every reference is zero.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        values = to_host(METRICS[metric](reference, estimate))
+    defined = values[~np.isnan(values)]
+    return float(defined.mean()) if defined.size else float("nan")
 
 
 def _decibel(signal, error, defined, xp):

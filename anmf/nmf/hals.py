@@ -184,14 +184,14 @@ def _solve_missing(problem, W):
     """Exact solve where each row has the Gram matrix of its observed columns."""
     xp, parts = problem.xp, []
     k, m = W.shape
-    size = max(1, 2**22 // (k * m))
+    size = max(1, 2**22 // (k * m))  # rows whose (rows, k, m) product stays small
 
     def sweep(H, C, G):
         H, gain = coordinate_sweeps_each(H, C, G, _SOLVE_SWEEPS, xp=xp)
         return H, _relative(gain, H, C, xp)
 
-    for first in range(0, problem.X.shape[0], size):
-        X, observed, _ = problem.block(slice(first, first + size))
+    for rows in problem.blocks(size):
+        X, observed, _ = problem.block(rows)
         G = (observed[:, None, :] * W[None, :, :]) @ W.T
         C = X @ W.T - problem.sparsity
         parts.append(solve_rows(sweep, xp.zeros_like(C), (C, G), tol=_SOLVE_TOL, xp=xp))

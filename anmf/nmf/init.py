@@ -20,7 +20,7 @@ def exemplar(X, n_components, rng, weight=None):
     X : array or sparse matrix (n, m)
     n_components : int
     rng : numpy.random.Generator
-    weight : array (n,), optional
+    weight : ndarray (n,), optional
         Rows of larger weight are likelier; rows of zero weight are never drawn.
 
     Returns
@@ -28,14 +28,14 @@ def exemplar(X, n_components, rng, weight=None):
     W : array (n_components, m)
     """
     direction = like(rng.random((X.shape[1], 1)), _dense(X))
-    place = to_host(X @ direction)[:, 0].astype(np.float64)
-    place = np.round(place / (np.abs(place).max() or 1.0), 6 if X.dtype.itemsize == 4 else 12)
-    _, first, owner = np.unique(place, return_index=True, return_inverse=True)
-    mass = np.bincount(owner, weights=None if weight is None else to_host(weight))
-    with np.errstate(divide="ignore"):
-        lottery = rng.standard_exponential(len(mass)) / mass
-    drawn = np.argsort(lottery)[: min(n_components, np.count_nonzero(mass))]
-    W = take_rows(X, first[drawn])
+    place = to_host(X @ direction)[:, 0]
+    decimals = np.finfo(place.dtype).precision  # equal rows may differ by rounding
+    place = np.round(place.astype(np.float64) / (place.max() or 1.0), decimals)
+    counted = np.arange(len(place)) if weight is None else np.flatnonzero(weight)
+    _, first, owner = np.unique(place[counted], return_index=True, return_inverse=True)
+    mass = np.bincount(owner, weights=None if weight is None else weight[counted])
+    drawn = np.argsort(rng.standard_exponential(len(mass)) / mass)[:n_components]
+    W = take_rows(X, counted[first[drawn]])
     W = W.toarray() if sparse.issparse(W) else W
     xp = namespace(W)
     if len(drawn) < n_components:  # fewer different rows than components
@@ -53,29 +53,36 @@ def nndsvda(X, n_components, rng, weight=None):
     """Non-negative double SVD, zeros filled with the mean of the data, as unit rows.
 
     Row t is the dominant non-negative part of the t-th singular pair (Boutsidis and Gallopoulos,
-    Pattern Recognition 41(4), 2008). NumPy and SciPy use scikit-learn's randomised SVD.
+    Pattern Recognition 41(4), 2008); rows beyond the rank are random. NumPy and SciPy data use
+    scikit-learn's randomised SVD.
     """
-    if n_components > min(X.shape):
-        raise ValueError(
-            f"n_components={n_components} must be at most min(n_samples, n_features)="
-            f"{min(X.shape)} for init='nndsvda'; use init='random'"
-        )
-    xp = namespace(X)
+    xp, rank = namespace(X), min(n_components, *X.shape)
     if is_foreign(X):
         U, _, V = xp.linalg.svd(X, full_matrices=False)
-        U, V = U[:, :n_components], V[:n_components, :]
+        U, V = U[:, :rank], V[:rank, :]
     else:
         seed = int(rng.integers(2**31))
-        U, _, V = randomized_svd(X, n_components, random_state=seed)
+        U, _, V = randomized_svd(X, rank, random_state=seed)
     sides = [(xp.clip(s * U, 0, None), xp.clip(s * V, 0, None)) for s in (1.0, -1.0)]
     size = [xp.sum(u * u, axis=0) * xp.sum(v * v, axis=1) for u, v in sides]
     W = xp.where((size[0] >= size[1])[:, None], sides[0][1], sides[1][1])
     W = xp.astype(unit_rows(W, xp=xp)[0], X.dtype)
-    average = total(W, xp) / (n_components * X.shape[1])
-    return unit_rows(xp.where(W > 0, W, average), xp=xp)[0]
+    W = xp.where(W > 0, W, total(W, xp) / (rank * X.shape[1]))
+    if rank < n_components:
+        W = xp.concat([W, random(X, n_components - rank, rng)], axis=0)
+    return unit_rows(W, xp=xp)[0]
 
 
 INITS = {"exemplar": exemplar, "random": random, "nndsvda": nndsvda}
+
+
+def check_draw(init, n_components, n_rows):
+    """Raise if that many components can't be drawn as `init` says."""
+    if init == "exemplar" and n_components > n_rows:
+        raise ValueError(
+            f"n_components={n_components} must be at most the number of rows ({n_rows}) "
+            "for init='exemplar'; use init='random'"
+        )
 
 
 def draw_components(X, n_components, init, rng, weight=None, floor=0.03):
@@ -84,11 +91,6 @@ def draw_components(X, n_components, init, rng, weight=None, floor=0.03):
     The floor is `floor` times the entry 1 / √m of a flat unit row. Multiplicative updates never
     leave an exact zero, hence never recover a pixel that the drawn row happened to lack.
     """
-    if init == "exemplar" and n_components > X.shape[0]:
-        raise ValueError(
-            f"n_components={n_components} must be at most the number of rows ({X.shape[0]}) "
-            "for init='exemplar'; use init='random'"
-        )
     W = INITS[init](X, n_components, rng, weight)
     return unit_rows(W + floor / X.shape[1] ** 0.5, xp=namespace(W))[0]
 

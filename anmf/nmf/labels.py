@@ -49,6 +49,11 @@ def read_labels(X, y, n_sources=None):
     ValueError
         If `y` doesn't have one of the two forms, or no source has a row.
     """
+    if y is None:
+        raise ValueError(
+            "NMF_separation requires y to be passed, but the target y is None: give the source of "
+            "each row (-1 for a mixture), or the true parts"
+        )
     y = y if is_foreign(y) else np.asarray(y)
     if y.ndim == 3:
         return _from_parts(X, y, n_sources)
@@ -60,7 +65,8 @@ def read_labels(X, y, n_sources=None):
     y = to_host(y)
     if y.dtype.kind not in "fiu" or np.any(y != np.floor(y)) or np.any(y < -1):
         raise ValueError(
-            "y must hold whole numbers: the source of each row, 0 or more, and -1 for a mixture"
+            f"Unknown label type: y (dtype {y.dtype}) must hold whole numbers: the source of each "
+            "row, 0 or more, and -1 for a mixture"
         )
     labels = np.unique(y[y >= 0]).astype(int)
     if not len(labels):

@@ -103,7 +103,8 @@ def absorb(problem, W, H, memory, keep):
     numerator = xp.where(lifted > 0, A / xp.where(lifted > 0, lifted, 1), 0)
     state = State(W, H, numerator, B, value, constant, exponent)
     W, length = _components(problem, state, exponent, problem.penalised)
-    return W, H * length.T, (A, B), value
+    memory = A * length ** (1 - 1 / exponent), B * length  # at the new scale of the components
+    return W, H * length.T, memory, value
 
 
 def first_activations(problem, W):

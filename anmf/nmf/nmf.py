@@ -25,7 +25,7 @@ class NMF(SeparatorMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     Parameters
     ----------
     n_components : int or None
-        Number k of components; None for min(n_samples, n_features).
+        Number k of components; None for the number of features, as in scikit-learn.
     solver : {'hals', 'mu'}
         'hals', extrapolated hierarchical alternating least squares, for the Frobenius loss;
         'mu', multiplicative updates, for every loss.

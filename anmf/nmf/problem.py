@@ -19,7 +19,7 @@ class Problem:
     Attributes
     ----------
     X : array or sparse matrix (n, m)
-        Data; 0 where missing.
+        Data; where missing, 0, or `floor` for β ≤ 0.
     observed : array (n, m) or None
         1 where an entry of X is known, 0 where it is missing; None when all are known.
     weight : array (n, 1) or float
@@ -62,12 +62,15 @@ class Problem:
         observed = None if self.observed is None else take_rows(self.observed, indices)
         return replace(self, X=take_rows(self.X, indices), observed=observed, weight=weight)
 
-    def blocks(self):
-        """Slices of rows whose share of X fits the cache (one block on an accelerator)."""
+    def blocks(self, size=None):
+        """Slices of rows: `size` each, or so that their share of X fits the cache.
+
+        On an accelerator, where nothing is gained by small blocks, one slice is all rows.
+        """
         n, m = self.X.shape
-        if not isinstance(self.X, np.ndarray):
-            return [slice(0, n)]
-        size = max(64, _BLOCK_BYTES // (m * self.X.dtype.itemsize))
+        if size is None:
+            on_host = isinstance(self.X, np.ndarray)
+            size = max(64, _BLOCK_BYTES // (m * self.X.dtype.itemsize)) if on_host else n
         return [slice(start, min(n, start + size)) for start in range(0, n, size)]
 
     def block(self, rows):
@@ -125,7 +128,6 @@ def make_problem(X, n_components, *, sample_weight=None, alpha_H=0.0, alpha_W=0.
     X, observed = _split_missing(X, xp)
     if beta <= 0:
         X = xp.clip(X, floor, None)
-        X = X if observed is None else X * observed
     weight = 1.0 / n
     if sample_weight is not None:
         weight = like(np.reshape(sample_weight / sample_weight.sum(), (-1, 1)), reference)

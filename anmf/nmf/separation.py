@@ -9,7 +9,7 @@ from anmf._core.checks import check_choice, check_count, check_penalty, check_re
 from anmf._core.iterate import iterate
 from anmf.base import SeparatorMixin
 from anmf.masks import wiener
-from anmf.metrics import METRICS
+from anmf.metrics import METRICS, mean_score
 from anmf.nmf.divergence import resolve_beta
 from anmf.nmf.early_stopping import Monitor, hold_out
 from anmf.nmf.labels import read_labels
@@ -361,8 +361,7 @@ class NMF_separation(
         return wiener(X, parts)
 
     def _score_bases(self, bases, mixtures, parts):
-        values = METRICS[self.metric](parts, self._separate(mixtures, bases))
-        return float(np.nanmean(to_host(values)))
+        return mean_score(self.metric, parts, self._separate(mixtures, bases))
 
 
 def _mean_length(sources):

@@ -5,7 +5,7 @@ from scipy import sparse
 
 from anmf._core.arrays import is_array, namespace, to_host
 from anmf._core.checks import check_choice, check_components, check_count
-from anmf.nmf.init import INITS, draw_components
+from anmf.nmf.init import INITS, check_draw, draw_components
 from anmf.nmf.updates import unit_rows
 
 
@@ -17,7 +17,7 @@ def start_components(X, n_components, init, frozen, rng, weight=None):
     X : array or sparse matrix (n, m)
         Checked samples; NaN marks missing entries.
     n_components : int or None
-        None for min(n, m), or for as many rows as `init` has.
+        None for m, or for as many rows as `init` has.
     init : str or array
         A name of `INITS`, or the rows that `frozen` doesn't give.
     frozen : None, int, bool array (k,) or array (f, m)
@@ -35,7 +35,7 @@ def start_components(X, n_components, init, frozen, rng, weight=None):
     reference = X.data if sparse.issparse(X) else X
     if np.ndim(frozen) == 2:
         lead = check_components("frozen", frozen, X.shape[1], reference)
-        k = n_components or max(min(X.shape), lead.shape[0])
+        k = n_components or max(X.shape[1], lead.shape[0])
         if k < lead.shape[0]:
             raise ValueError(
                 f"n_components={k} must be at least the number of frozen rows ({lead.shape[0]}); "
@@ -47,7 +47,9 @@ def start_components(X, n_components, init, frozen, rng, weight=None):
         W = namespace(lead).concat([lead, rest], axis=0)
         return W, np.arange(k) < lead.shape[0]
     if n_components is None:
-        n_components = min(X.shape) if isinstance(init, str) else len(init)
+        n_components = X.shape[1] if isinstance(init, str) else len(init)
+    elif isinstance(init, str):
+        check_draw(init, n_components, X.shape[0])
     mask = _frozen_mask(frozen, n_components, init)
     W = _rows(X, n_components, init, rng, weight, reference)
     if mask.any():

@@ -1,0 +1,96 @@
+"""How long does `transform` take at the same accuracy, and does `fit_transform` agree with it?
+
+Both libraries get the same components. The gap is (f(H) − f*) / f*, f = ½ ‖X − H W‖², with f* from
+a solve in double precision that goes on until coordinate descent can't move.
+"""
+
+import warnings
+
+import numpy as np
+import pandas as pd
+from sklearn.decomposition import NMF as SklearnNMF
+from sklearn.exceptions import ConvergenceWarning
+
+from anmf import NMF
+from anmf.nmf.updates import coordinate_sweeps
+from benchmarks.report import Bar
+from benchmarks.timing import interleaved, ratio
+
+GAP = 1e-6
+TOLERANCES = tuple(10.0**-e for e in (1, 1.5, 2, 2.5, 3, 3.5, 4, 4.5, 5, 5.5, 6, 7, 8))
+SPEED_BAR, AGREEMENT_BAR = 10.0, 1e-5
+
+
+def objective(X, H, W):
+    """½ ‖X − H W‖² in double precision."""
+    return 0.5 * float(np.sum((X.astype(np.float64) - H.astype(np.float64) @ W) ** 2))
+
+
+def exact_activations(X, W, most=20000):
+    """Optimal activations in double precision, and the violation of the optimality conditions.
+
+    Sweeps go on until the largest violation |min(h, ∇)| is down to rounding.
+    """
+    X, W = X.astype(np.float64), W.astype(np.float64)
+    C, G = X @ W.T, W @ W.T
+    H, violation = np.zeros_like(C), np.inf
+    for _ in range(0, most, 100):
+        H, _ = coordinate_sweeps(H, C, G, 100, xp=np)
+        violation = float(np.abs(np.minimum(H, H @ G - C)).max())
+        if violation <= 1e-12 * C.max():
+            break
+    return H, violation / C.max()
+
+
+def scikit_learn_model(X, W, tol):
+    """scikit-learn's NMF with given components, ready to transform."""
+    model = SklearnNMF(len(W), solver="cd", init="random", tol=tol, max_iter=1, random_state=0)
+    with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):
+        model.fit(X[: 2 * len(W)])
+    model.components_ = np.ascontiguousarray(W)
+    return model.set_params(max_iter=100000)
+
+
+def loosest(X, W, best, gap=GAP):
+    """scikit-learn's model of the loosest tolerance that reaches the gap, and that gap."""
+    for tol in TOLERANCES:
+        model = scikit_learn_model(X, W, tol)
+        reached = objective(X, model.transform(X), W) / best - 1
+        if reached <= gap:
+            break
+    return model, reached
+
+
+def measure(name, X, k, *, repeats=5):
+    """Table and bars for one matrix."""
+    model = NMF(k, max_iter=30, tol=0, random_state=0).fit(X)
+    W = model.components_
+    H, violation = exact_activations(X, W)
+    best = objective(X, H, W)
+    peer, peer_gap = loosest(X, W, best)
+    gap = objective(X, model.transform(X), W) / best - 1
+    runs = {"anmf": lambda: model.transform(X), "scikit-learn cd": lambda: peer.transform(X)}
+    times = interleaved(runs, repeats)
+    table = pd.DataFrame({
+        "matrix": name,
+        "solver": list(times),
+        "seconds": [np.median(seconds) for seconds in times.values()],
+        "relative gap": [gap, peer_gap],
+        "tol": [np.nan, peer.tol],
+        "violation of reference": violation,
+    })  # fmt: skip
+    speed = ratio(times["scikit-learn cd"], times["anmf"])
+    return table, [
+        Bar(f"{name}: transform, scikit-learn cd / ours at gap 1e-6", speed, SPEED_BAR, "x"),
+        Bar(f"{name}: transform, our relative gap", gap, GAP, at_least=False),
+        Bar(f"{name}: fit_transform against fit, transform", agreement(X, k), AGREEMENT_BAR,
+            "relative", at_least=False),
+    ]  # fmt: skip
+
+
+def agreement(X, k):
+    """Relative difference between ``fit_transform(X)`` and ``fit(X).transform(X)``."""
+    options = {"max_iter": 20, "tol": 0, "random_state": 0}
+    together = NMF(k, **options).fit_transform(X)
+    apart = NMF(k, **options).fit(X).transform(X)
+    return float(np.linalg.norm(together - apart) / np.linalg.norm(apart))

@@ -1,0 +1,13 @@
+"""scikit-learn's own checks, all of them."""
+
+import pytest
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from anmf import NMF, NMF_separation
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+
+@parametrize_with_checks([NMF(), NMF(solver="mu", beta_loss=1), NMF_separation()])
+def test_scikit_learn_checks(estimator, check):
+    check(estimator)

@@ -1,7 +1,9 @@
 """The command ``anmf``."""
 
 import argparse
+import os
 import sys
+from functools import partial
 
 from anmf import __version__
 
@@ -38,6 +40,9 @@ def main(argv=None):
             parser.print_help()
             return 0
         options.command(options)
+    except BrokenPipeError:  # whoever read our output has left; Python would complain at its exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except (ValueError, OSError) as error:
         print(f"anmf: error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
@@ -80,4 +85,5 @@ def _demo(options):
     from anmf.demo import run_demo
 
     output = None if options.no_picture else options.output
-    run_demo(options.digits, options.n_components, options.seed, output)
+    report = partial(print, flush=True)
+    run_demo(options.digits, options.n_components, options.seed, output, report)

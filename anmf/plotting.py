@@ -157,10 +157,15 @@ def plot_objective(objectives, labels=None, ax=None):
     for values, name in zip(histories, names, strict=True):
         marker = "o" if len(values) == 1 else None
         ax.plot(np.arange(1, len(values) + 1), values, label=name, marker=marker)
-    if all(np.all(values > 0) for values in histories):
+    low, high = (pick(np.concatenate(histories)) for pick in (np.min, np.max))
+    if low > 0:
         ax.set_yscale("log")
+    if low > 0 and high < 10 * low:  # within one power of ten: 0.6 reads better than 6 × 10⁻¹
+        ticker = require("matplotlib.ticker", "plot")
+        ax.yaxis.set(major_locator=ticker.MaxNLocator(7), minor_locator=ticker.NullLocator())
+        ax.yaxis.set_major_formatter(ticker.ScalarFormatter())
     ax.set(xlabel="iteration", ylabel="objective")
-    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
     ax.grid(alpha=0.3)
     if labels is not None:
         ax.legend()

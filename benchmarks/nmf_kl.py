@@ -41,7 +41,8 @@ def difference(X, H, W, n_iter=5):
     states = []
     ours(X, W, n_iter, lambda info: states.append(info.state))
     H, V = peer(X, H, W, n_iter)
-    H, V = peer(X, H, V, 1, update_H=False)  # scikit-learn's H: the components stay
+    Y = np.maximum(H @ V, np.finfo(X.dtype).eps)
+    H = H * ((X / Y) @ V.T) / V.sum(axis=1)
     Y = states[-1].activations @ states[-1].components
     return float(np.linalg.norm(Y - H @ V) / np.linalg.norm(H @ V))
 

@@ -8,7 +8,7 @@ import warnings
 
 import numpy as np
 import pandas as pd
-from sklearn.decomposition import NMF as SklearnNMF
+from sklearn import decomposition
 from sklearn.exceptions import ConvergenceWarning
 
 from anmf import NMF
@@ -44,7 +44,9 @@ def exact_activations(X, W, most=20000):
 
 def scikit_learn_model(X, W, tol):
     """scikit-learn's NMF with given components, ready to transform."""
-    model = SklearnNMF(len(W), solver="cd", init="random", tol=tol, max_iter=1, random_state=0)
+    model = decomposition.NMF(
+        len(W), solver="cd", init="random", tol=tol, max_iter=1, random_state=0
+    )
     with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):
         model.fit(X[: 2 * len(W)])
     model.components_ = np.ascontiguousarray(W)

@@ -19,9 +19,9 @@ def coordinate_descent(X, H, W, n_iter):
     return _scikit_learn(X, H, W, n_iter, solver="cd")
 
 
-def multiplicative(X, H, W, n_iter, beta_loss="frobenius", **options):
+def multiplicative(X, H, W, n_iter, beta_loss="frobenius"):
     """scikit-learn, ``solver='mu'``."""
-    return _scikit_learn(X, H, W, n_iter, solver="mu", beta_loss=beta_loss, **options)
+    return _scikit_learn(X, H, W, n_iter, solver="mu", beta_loss=beta_loss)
 
 
 def mini_batch(X, H, W, n_iter):
@@ -41,6 +41,7 @@ def nn_fac_hals(X, H, W, n_iter):
 
 
 def _scikit_learn(X, H, W, n_iter, **options):
+    H, W = H.copy(), W.copy()  # it writes into the arrays of a given start
     with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):
         H, W, _ = non_negative_factorization(
             X, H, W, n_components=len(W), max_iter=n_iter, **EXACT, **options

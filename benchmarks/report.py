@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import matplotlib
-import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -62,7 +61,12 @@ def print_bars(bars, *, applies=True):
         }
         for bar in bars
     ]
-    print(pd.DataFrame(rows).to_string(index=False, justify="left"))
+    table = pd.DataFrame(rows)
+    widths = [max(map(len, [name, *table[name]])) for name in table]
+    for row in [list(table), *table.to_numpy().tolist()]:
+        print(
+            "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
+        )
 
 
 def bars_frame(bars):
@@ -77,12 +81,12 @@ def save_table(frame, output, name):
 
 def figure(n_rows, n_columns, size):
     """A figure in the common style, and its axes as an array (n_rows, n_columns)."""
-    with matplotlib.rc_context(STYLE):
-        canvas = Figure(figsize=size, layout="constrained")
-        return canvas, np.asarray(canvas.subplots(n_rows, n_columns, squeeze=False))
+    matplotlib.rcParams.update(STYLE)
+    canvas = Figure(figsize=size, layout="constrained")
+    return canvas, canvas.subplots(n_rows, n_columns, squeeze=False)
 
 
 def save_figure(canvas, output, name):
-    """Write a figure as PNG."""
+    """Write a figure as PNG, and say where."""
     canvas.savefig(output / f"{name}.png", dpi=150)
-    print(f"table and figure: {output / name}*.csv, {output / name}.png")
+    print(f"figure: {output / name}.png")

@@ -39,6 +39,11 @@ def to_host(x):
     return np.asarray(x)
 
 
+def device(x):
+    """Device that `x` lives on."""
+    return array_api_compat.device(x)
+
+
 def like(values, reference, dtype=None):
     """Put host `values` into the library and on the device of `reference`, in its dtype."""
     dtype = dtype or reference.dtype
@@ -81,4 +86,10 @@ def random_generator(random_state):
     """NumPy Generator from an int, a Generator, a legacy RandomState or None (fresh entropy)."""
     if isinstance(random_state, np.random.RandomState):
         return np.random.default_rng(random_state.randint(2**32, size=4, dtype=np.uint32))
-    return np.random.default_rng(random_state)
+    try:
+        return np.random.default_rng(random_state)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"random_state={random_state!r} must be None, an integer of at least 0, "
+            "a numpy.random.Generator or a RandomState"
+        ) from error

@@ -16,12 +16,14 @@ from anmf.nmf.updates import (
     coordinate_sweeps_each,
     extrapolate,
     sphere_sweeps,
+    support_step,
     unit_rows,
 )
 
 _SWEEPS_H, _SWEEPS_W = 4, 3
 _FIRST_SWEEPS = 12
 _SOLVE_SWEEPS, _SOLVE_TOL = 5, 1e-7
+_PATIENCE, _JUMPS = 1024, 5  # a sweep costs k² a row, a jump only the cube of its support
 _GROW, _SHRINK, _LEAST = 1.05, 1.5, 0.1
 
 
@@ -87,13 +89,19 @@ def solve(problem, W):
         return _solve_missing(problem, W)
     C, G = problem.X @ W.T - problem.sparsity, W @ W.T
 
-    def sweep(H, C):
-        H, gain = coordinate_sweeps(H, C, G, _SOLVE_SWEEPS, xp=xp)
-        return H, _relative(gain, H, C, xp)
+    def sweep(H, C, n_sweeps=_SOLVE_SWEEPS):
+        H, gains = coordinate_sweeps(H, C, G, n_sweeps, xp=xp)
+        return H, relative_gap(gains, H, C, xp=xp)
+
+    def jump(H, C):
+        for _ in range(_JUMPS):
+            H = support_step(H, C, G, xp=xp)
+        return sweep(H, C, 2)
 
     H = xp.clip(C, 0, None)
     H = H * _best_scale(xp.vecdot(H, C), xp.vecdot(H @ G, H), xp)[:, None]
-    return solve_rows(sweep, H, (C,), tol=_SOLVE_TOL, xp=xp)
+    rounds = [sweep] * max(2, _PATIENCE // W.shape[0]) + [jump]
+    return solve_rows(rounds, H, (C,), tol=_SOLVE_TOL, xp=xp)
 
 
 def _best_scale(slope, curvature, xp):
@@ -187,18 +195,28 @@ def _solve_missing(problem, W):
     size = max(1, 2**22 // (k * m))  # rows whose (rows, k, m) product stays small
 
     def sweep(H, C, G):
-        H, gain = coordinate_sweeps_each(H, C, G, _SOLVE_SWEEPS, xp=xp)
-        return H, _relative(gain, H, C, xp)
+        H, gains = coordinate_sweeps_each(H, C, G, _SOLVE_SWEEPS, xp=xp)
+        return H, relative_gap(gains, H, C, xp=xp)
+
+    def jump(H, C, G):
+        return sweep(support_step(H, C, G, xp=xp), C, G)
 
     for rows in problem.blocks(size):
         X, observed, _ = problem.block(rows)
         G = (observed[:, None, :] * W[None, :, :]) @ W.T
         C = X @ W.T - problem.sparsity
-        parts.append(solve_rows(sweep, xp.zeros_like(C), (C, G), tol=_SOLVE_TOL, xp=xp))
+        H = xp.zeros_like(C)
+        parts.append(solve_rows([sweep, jump], H, (C, G), tol=_SOLVE_TOL, xp=xp))
     return xp.concat(parts, axis=0)
 
 
-def _relative(gain, H, C, xp):
-    """Gain of the last sweep over the energy explained, row by row (0 where nothing is)."""
-    energy = xp.sum(H * C, axis=1)
-    return xp.where(energy > 0, gain / xp.where(energy > 0, energy, 1), 0)
+def relative_gap(gains, H, C, *, xp):
+    """How far each row still is from its optimum, as a share of the energy it explains.
+
+    Sweeps gain geometrically: with the ratio r of the last two gains, g r / (1 − r) is left.
+    """
+    before, last = gains[:, 0], gains[:, 1]
+    ratio = xp.where(before > 0, last / xp.where(before > 0, before, 1), 0)
+    ratio = xp.clip(ratio, 0, 0.9999)
+    energy = xp.vecdot(H, C)
+    return xp.where(energy > 0, last * ratio / (1 - ratio) / xp.where(energy > 0, energy, 1), 0)

@@ -72,7 +72,7 @@ def solve(problem, W):
         change = xp.max(xp.abs(H - old), axis=1)
         return H, xp.where(largest > 0, change / xp.where(largest > 0, largest, 1), 0)
 
-    return solve_rows(sweep, first_activations(problem, W), data, tol=1e-5, xp=xp)
+    return solve_rows([sweep], first_activations(problem, W), data, tol=1e-5, xp=xp)
 
 
 def start_memory(problem, W):

@@ -5,16 +5,17 @@ import numpy as np
 from anmf._core.arrays import take_rows, to_host
 
 
-def solve_rows(sweep, H, data, *, tol, xp, max_rounds=200):
-    """Repeat ``H, change = sweep(H, *data)``, going on only with the rows that still change.
+def solve_rows(rounds, H, data, *, tol, xp, max_rounds=200):
+    """Repeat ``H, change = round(H, *data)``, going on only with the rows that still change.
 
     A row is finished by its own change alone, never by its neighbours', so the result of a row does
     not depend on the rows beside it.
 
     Parameters
     ----------
-    sweep : callable
-        Maps (H, *data) of any subset of rows to (H, change), change of shape (n_rows,).
+    rounds : sequence of callable
+        The first rounds, the last of them repeated. Each maps (H, *data) of any subset of rows to
+        (H, change), change of shape (n_rows,).
     H : array (n, k)
         Start.
     data : tuple of array
@@ -23,7 +24,7 @@ def solve_rows(sweep, H, data, *, tol, xp, max_rounds=200):
         A row is finished once its change is at most this.
     xp : array namespace
     max_rounds : int
-        Most sweeps a row gets.
+        Most rounds a row gets.
 
     Returns
     -------
@@ -31,8 +32,8 @@ def solve_rows(sweep, H, data, *, tol, xp, max_rounds=200):
     """
     active = np.arange(H.shape[0])
     finished, order = [], []
-    for _ in range(max_rounds):
-        H, change = sweep(H, *data)
+    for i in range(max_rounds):
+        H, change = rounds[min(i, len(rounds) - 1)](H, *data)
         going = to_host(change) > tol
         done = ~going
         if done.any():

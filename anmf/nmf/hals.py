@@ -100,7 +100,8 @@ def solve(problem, W):
 
     H = xp.clip(C, 0, None)
     H = H * _best_scale(xp.vecdot(H, C), xp.vecdot(H @ G, H), xp)[:, None]
-    rounds = [sweep] * max(2, _PATIENCE // W.shape[0]) + [jump]
+    patience = max(2, min(30, _PATIENCE // W.shape[0]))
+    rounds = [sweep] * patience + [jump]
     return solve_rows(rounds, H, (C,), tol=_SOLVE_TOL, xp=xp)
 
 

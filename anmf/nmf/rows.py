@@ -5,7 +5,7 @@ import numpy as np
 from anmf._core.arrays import take_rows, to_host
 
 
-def solve_rows(rounds, H, data, *, tol, xp, max_rounds=200):
+def solve_rows(rounds, H, data, *, tol, xp, max_rounds=60):
     """Repeat ``H, change = round(H, *data)``, going on only with the rows that still change.
 
     A row is finished by its own change alone, never by its neighbours', so the result of a row does

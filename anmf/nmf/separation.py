@@ -254,9 +254,9 @@ class NMF_separation(
             taught = read_labels(X, y)
             if list(taught.labels) != list(self.sources_):
                 raise ValueError(
-                    f"y holds the labels {list(taught.labels)}; to make mixtures, score needs rows "
-                    f"of each of {list(self.sources_)}, or the true parts as y; in cross-validation "
-                    "use cv=StratifiedKFold(n_splits), so that every fold has rows of every source"
+                    f"y holds the labels {list(taught.labels)}; to make mixtures, score needs "
+                    f"rows of each of {list(self.sources_)} (in cross-validation use "
+                    "cv=StratifiedKFold(n_splits)), or the true parts as y"
                 )
             rows = [to_host(source) for source in taught.sources]
             mixed = mix_at_random(rows, max(map(len, rows)), np.random.default_rng(0))

@@ -1,0 +1,29 @@
+"""The README's Python runs as it stands."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+BLOCKS = [
+    pytest.param(code, id=f"{name} {i}")
+    for name in ("README.md", "CONTRIBUTING.md")
+    for i, code in enumerate(re.findall(r"```python\n(.*?)```", (ROOT / name).read_text(), re.S))
+]
+
+
+@pytest.mark.parametrize("code", BLOCKS)
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_block_runs(code):
+    from anmf.nmf import METHODS
+
+    try:
+        exec(compile(code, "README.md", "exec"), {})
+    finally:
+        METHODS.pop("first rows", None)
+
+
+def test_first_block_separates(capsys):
+    exec(compile(BLOCKS[0].values[0], "README.md", "exec"), {})
+    assert float(capsys.readouterr().out.split()[0]) > 25

@@ -201,22 +201,6 @@ class NMF(SeparatorMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         W, problem = self._fitted(X)
         return check_parameters(self).solve(problem, W)
 
-    def fit_transform(self, X, y=None, sample_weight=None):
-        """``fit(X).transform(X)``.
-
-        Parameters
-        ----------
-        X : array or sparse matrix (n, m)
-        y : None
-            Ignored.
-        sample_weight : array (n,), optional
-
-        Returns
-        -------
-        H : array (n, k)
-        """
-        return self.fit(X, y, sample_weight=sample_weight).transform(X)
-
     def inverse_transform(self, X):
         """The model H W of given activations; missing entries of the data are completed by it.
 
@@ -287,9 +271,7 @@ class NMF(SeparatorMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         """Number of components."""
         return self.components_.shape[0]
 
-    @property
-    def _n_features_out(self):
-        return self.components_.shape[0]
+    _n_features_out = n_components_
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -5,21 +5,24 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils.validation import check_is_fitted
 
 from anmf._core.arrays import like, moved, namespace, random_generator, to_host
-from anmf._core.checks import check_choice, check_count, check_penalty, check_real, check_samples
+from anmf._core.checks import check_samples
 from anmf._core.iterate import iterate
 from anmf.base import SeparatorMixin
 from anmf.masks import wiener
-from anmf.metrics import METRICS, mean_score
+from anmf.metrics import mean_score
 from anmf.nmf.divergence import resolve_beta
 from anmf.nmf.early_stopping import Monitor, hold_out
 from anmf.nmf.labels import read_labels
 from anmf.nmf.methods import METHODS, Task, learn_missing
 from anmf.nmf.mixing import mix_at_random
-from anmf.nmf.parameters import check_parameters
+from anmf.nmf.parameters import (
+    basis_sizes,
+    check_parameters,
+    check_separation,
+    declared_sources,
+    resolve_sparsity,
+)
 from anmf.nmf.problem import make_problem, model_floor
-
-DEFAULT_SPARSITY = 0.07
-"""``alpha_H='auto'`` over the mean length of the training rows; see `NMF_separation`."""
 
 
 class NMF_separation(
@@ -157,10 +160,10 @@ class NMF_separation(
         ValueError
             For bad data, labels that don't fit them, or unknown options.
         """
-        self._check_options()
+        check_separation(self)
         X = self._check(X, reset=True)
         rng = random_generator(self.random_state)
-        taught = read_labels(X, y, self._declared_sources())
+        taught = read_labels(X, y, declared_sources(self.n_components, self.n_sources))
         missing = [s for s, rows in enumerate(taught.sources) if not rows.shape[0]]
         self.sources_, self._floor = taught.labels, model_floor(X)
         callback = self.callback
@@ -172,8 +175,9 @@ class NMF_separation(
                 )
             taught, *held = hold_out(taught, self.validation_fraction, rng)
             callback = Monitor(self._score_bases, *held, self.n_iter_no_change, self.callback)
-        self._sizes = self._resolve_sizes(taught, X)
-        self.alpha_H_ = self._resolve_sparsity(taught)
+        self._sizes = basis_sizes(self.n_components, taught, X)
+        beta = resolve_beta(self.beta_loss)
+        self.alpha_H_ = resolve_sparsity(self.alpha_H, sum(self._sizes), taught, beta)
         self._learn(self._task(taught, rng), missing, callback)
         return self
 
@@ -283,49 +287,6 @@ class NMF_separation(
     def _check(self, X, *, reset):
         return check_samples(self, X, reset=reset, missing=self.missing)
 
-    def _check_options(self):
-        check_parameters(self)
-        check_choice("method", self.method, METHODS)
-        check_choice("metric", self.metric, METRICS)
-        check_count("n_sources", self.n_sources, optional=True)
-        check_count("n_iter_no_change", self.n_iter_no_change)
-        check_real("alpha_W", self.alpha_W)
-        check_real("validation_fraction", self.validation_fraction, minimum=1e-6, maximum=0.9)
-
-    def _declared_sources(self):
-        """Number of sources from the parameters, None when only the labels tell."""
-        if np.ndim(self.n_components) == 0:
-            return self.n_sources
-        if self.n_sources not in (None, len(self.n_components)):
-            raise ValueError(
-                f"n_components={self.n_components!r} gives {len(self.n_components)} sizes for "
-                f"n_sources={self.n_sources}; give one size a source"
-            )
-        return len(self.n_components)
-
-    def _resolve_sizes(self, taught, X):
-        n_sources = len(taught.sources)
-        sizes = self.n_components
-        if sizes is None:
-            rows = [source.shape[0] or X.shape[0] for source in taught.sources]
-            return [min(64, n, X.shape[1]) for n in rows]
-        sizes = [sizes] * n_sources if np.ndim(sizes) == 0 else list(sizes)
-        if len(sizes) != n_sources:
-            raise ValueError(
-                f"n_components={self.n_components!r} must be one number, or one for each of the "
-                f"{n_sources} sources"
-            )
-        for size in sizes:
-            check_count("n_components", size)
-        return [int(size) for size in sizes]
-
-    def _resolve_sparsity(self, taught):
-        k = sum(self._sizes)
-        if isinstance(self.alpha_H, str) and self.alpha_H == "auto":
-            length = _mean_length(taught.sources) if resolve_beta(self.beta_loss) == 2 else 0.0
-            return np.full(k, DEFAULT_SPARSITY * length)
-        return check_penalty("alpha_H", self.alpha_H, k)
-
     def _task(self, taught, rng):
         return Task(
             sources=taught.sources,
@@ -364,9 +325,3 @@ class NMF_separation(
 
     def _score_bases(self, bases, mixtures, parts):
         return mean_score(self.metric, parts, self._separate(mixtures, bases))
-
-
-def _mean_length(sources):
-    """Mean Euclidean length of all rows, missing entries taken as 0."""
-    square = [np.nansum(to_host(rows).astype(np.float64) ** 2, axis=1) for rows in sources]
-    return float(np.sqrt(np.concatenate(square)).mean())

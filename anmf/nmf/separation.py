@@ -186,12 +186,13 @@ class NMF_separation(
         known = [s for s in range(len(task.sources)) if s not in missing]
         outcome = self._iterate(*METHODS[self.method](task.only(known)), callback)
         bases = outcome.state.bases
-        if missing and not outcome.interrupted:
-            first = outcome.history
+        if missing:
             state, step = learn_missing(task, dict(zip(known, bases, strict=True)), missing)
-            outcome = self._iterate(state, step, callback)
-            outcome.history = first + outcome.history
-            bases = outcome.state.bases
+            bases = state.bases
+            if not outcome.interrupted:
+                first, outcome = outcome, self._iterate(state, step, callback)
+                outcome.history = first.history + outcome.history
+                bases = outcome.state.bases
         if isinstance(callback, Monitor):
             self.validation_scores_ = np.asarray(callback.history)
             bases = callback.bases or bases

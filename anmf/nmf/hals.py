@@ -23,7 +23,7 @@ from anmf.nmf.updates import (
 _SWEEPS_H, _SWEEPS_W = 4, 3
 _FIRST_SWEEPS = 12
 _SOLVE_SWEEPS, _SOLVE_TOL = 5, 1e-7
-_PATIENCE, _JUMPS = 1024, 5  # a sweep costs k² a row, a jump only the cube of its support
+_PATIENCE, _JUMPS = 1024, 5  # sweeps get costlier with k; a jump costs the cube of its support
 _GROW, _SHRINK, _LEAST = 1.05, 1.5, 0.1
 
 
@@ -100,8 +100,7 @@ def solve(problem, W):
 
     H = xp.clip(C, 0, None)
     H = H * _best_scale(xp.vecdot(H, C), xp.vecdot(H @ G, H), xp)[:, None]
-    patience = max(2, min(30, _PATIENCE // W.shape[0]))
-    rounds = [sweep] * patience + [jump]
+    rounds = [sweep] * max(2, min(200, _PATIENCE // W.shape[0])) + [jump]
     return solve_rows(rounds, H, (C,), tol=_SOLVE_TOL, xp=xp)
 
 

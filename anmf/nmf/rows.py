@@ -5,7 +5,7 @@ import numpy as np
 from anmf._core.arrays import take_rows, to_host
 
 
-def solve_rows(rounds, H, data, *, tol, xp, max_rounds=60):
+def solve_rows(rounds, H, data, *, tol, xp, max_repeats=60):
     """Repeat ``H, change = round(H, *data)``, going on only with the rows that still change.
 
     A row is finished by its own change alone, never by its neighbours', so the result of a row does
@@ -23,8 +23,8 @@ def solve_rows(rounds, H, data, *, tol, xp, max_rounds=60):
     tol : float
         A row is finished once its change is at most this.
     xp : array namespace
-    max_rounds : int
-        Most rounds a row gets.
+    max_repeats : int
+        Most repetitions of the last round.
 
     Returns
     -------
@@ -32,7 +32,7 @@ def solve_rows(rounds, H, data, *, tol, xp, max_rounds=60):
     """
     active = np.arange(H.shape[0])
     finished, order = [], []
-    for i in range(max_rounds):
+    for i in range(len(rounds) - 1 + max_repeats):
         H, change = rounds[min(i, len(rounds) - 1)](H, *data)
         going = to_host(change) > tol
         done = ~going

@@ -44,7 +44,8 @@ OPTIONS = [
 @pytest.fixture
 def X():
     rng = np.random.default_rng(0)
-    return rng.gamma(0.5, size=(40, 6)) @ rng.gamma(0.5, size=(6, 25)) + 0.01
+    low_rank = rng.gamma(0.5, size=(40, 6)) @ rng.gamma(0.5, size=(6, 25))
+    return low_rank + rng.gamma(0.5, size=(40, 25))  # full rank: activations are unique
 
 
 def assert_same(result, expected, like, rtol=1e-6):

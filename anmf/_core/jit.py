@@ -14,7 +14,7 @@ def jit(function):
     """
     from numba import njit
 
-    return njit(cache=True, nogil=True, fastmath=True)(function)
+    return njit(cache=True, nogil=True, fastmath=True, error_model="numpy")(function)
 
 
 def with_twin(reference=None, *, module):

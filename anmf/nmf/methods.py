@@ -36,6 +36,7 @@ class Task:
     shrinkage : float
     beta : float
     floor : float
+    missing : str
     rng : numpy.random.Generator
     options : dict
         Of `anmf.nmf.stream.descent`: ``batch_size``, ``forget_factor``.
@@ -50,6 +51,7 @@ class Task:
     shrinkage: float
     beta: float
     floor: float
+    missing: str
     rng: Any
     options: dict
 
@@ -103,8 +105,8 @@ def learn_each(task):
     runs = []
     for s, X in enumerate(task.sources):
         problem = make_problem(
-            X, task.n_components[s], alpha_H=task.sparsity[s], alpha_W=task.shrinkage,
-            beta=task.beta, floor=task.floor,
+            X, task.n_components[s], missing=task.missing, alpha_H=task.sparsity[s],
+            alpha_W=task.shrinkage, beta=task.beta, floor=task.floor,
         )  # fmt: skip
         W = task.start(s, X, task.n_components[s])
         runs.append(descent(problem, W, task.solver, rng=task.rng, **task.options))
@@ -154,9 +156,9 @@ def learn_missing(task, known, missing):
     W = xp.concat([*known.values(), *free], axis=0)
     n_known = sum(basis.shape[0] for basis in known.values())
     problem = make_problem(
-        task.mixtures, W.shape[0], alpha_H=np.concatenate([task.sparsity[s] for s in order]),
-        alpha_W=task.shrinkage, frozen=np.arange(W.shape[0]) < n_known, beta=task.beta,
-        floor=task.floor,
+        task.mixtures, W.shape[0], missing=task.missing,
+        alpha_H=np.concatenate([task.sparsity[s] for s in order]), alpha_W=task.shrinkage,
+        frozen=np.arange(W.shape[0]) < n_known, beta=task.beta, floor=task.floor,
     )  # fmt: skip
     state, step = descent(problem, W, task.solver, rng=task.rng, **task.options)
     sizes = [task.n_components[s] for s in order]

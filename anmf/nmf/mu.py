@@ -11,7 +11,7 @@ from typing import Any
 from anmf._core.arrays import total, weighted_inner
 from anmf.nmf import hals
 from anmf.nmf.rows import solve_rows
-from anmf.nmf.updates import mm_exponent, multiply, ratio_terms, tangent_terms, unit_rows
+from anmf.nmf.updates import log_inner, mm_exponent, multiply, ratio_terms, tangent_terms, unit_rows
 
 
 @dataclass(frozen=True)
@@ -62,12 +62,13 @@ def solve(problem, W):
     if problem.beta == 2:
         return hals.solve(problem, W)
     xp, exponent = problem.xp, mm_exponent(problem.beta)
+    mass = xp.sum(W, axis=1)[None, :]
     data = (problem.X,) if problem.observed is None else (problem.X, problem.observed)
 
     def sweep(H, X, observed=None):
         old = H
         for _ in range(10):
-            H = _update(problem, X, observed, W, H, exponent)
+            H = _update(problem, X, observed, W, H, exponent, mass)
         largest = xp.max(H, axis=1)
         change = xp.max(xp.abs(H - old), axis=1)
         return H, xp.where(largest > 0, change / xp.where(largest > 0, largest, 1), 0)
@@ -130,18 +131,20 @@ def _components(problem, state, exponent, penalised):
     return xp.where(alive, unit, old), one if penalised else xp.where(alive, length, one)
 
 
-def _update(problem, X, observed, W, H, exponent):
-    """Activations of some rows after one update: h ← h ∘ (R₁ Wᵀ / (R₂ Wᵀ + α))^γ."""
+def _update(problem, X, observed, W, H, exponent, mass):
+    """Activations of some rows after one update: h ← h ∘ (R₁ Wᵀ / (R₂ Wᵀ + α))^γ.
+
+    `mass` (1, k) is the sum of each component, which R₂ Wᵀ is where R₂ = 1.
+    """
     xp = problem.xp
-    Y = xp.clip(H @ W, problem.floor, None)
-    first, second = _ratios(X, observed, Y, problem.beta)
-    below = xp.sum(W, axis=1)[None, :] if second is None else second @ W.T
+    first, second = _ratios(problem, X, observed, H @ W)
+    below = mass if second is None else second @ W.T
     return multiply(H, first @ W.T, below + problem.sparsity, exponent, xp=xp)
 
 
-def _ratios(X, observed, Y, beta):
+def _ratios(problem, X, observed, Y):
     """`ratio_terms` on the observed entries."""
-    first, second = ratio_terms(X, Y, beta)
+    first, second = ratio_terms(X, Y, problem.beta, problem.floor, xp=problem.xp)
     if observed is not None:
         second = observed if second is None else second * observed
         first = first * observed
@@ -166,12 +169,13 @@ def _pass_gram(problem, W, H, constant):
 
 def _pass_blocks(problem, W, H, constant):
     xp, beta, exponent = problem.xp, problem.beta, mm_exponent(problem.beta)
+    mass = xp.sum(W, axis=1)[None, :]
     parts, logs, numerator, denominator = [], 0.0, 0.0, 0.0
     for rows in problem.blocks():
         X, observed, weight = problem.block(rows)
-        h = _update(problem, X, observed, W, H[rows, :], exponent)
-        Y = xp.clip(h @ W, problem.floor, None)
-        first, second = _ratios(X, observed, Y, beta)
+        h = _update(problem, X, observed, W, H[rows, :], exponent, mass)
+        Y = h @ W
+        first, second = _ratios(problem, X, observed, Y)
         weighted = (h * weight).T
         numerator = numerator + weighted @ first
         if second is None:
@@ -179,19 +183,20 @@ def _pass_blocks(problem, W, H, constant):
         else:
             denominator = denominator + weighted @ second
         if beta in (0, 1):
-            logs += _log_terms(X, Y, observed, weight, beta, xp)
+            logs += _log_terms(problem, X, Y, observed, weight)
         parts.append(h)
     H = xp.concat(parts, axis=0)
     fit = constant + _model_value(W, numerator, denominator, beta, xp) + logs
     return H, numerator, denominator, fit + problem.penalty(H, W)
 
 
-def _log_terms(X, Y, observed, weight, beta, xp):
+def _log_terms(problem, X, Y, observed, weight):
     """Σ ω (−x log y) for β = 1, Σ ω log y for β = 0, over the observed entries."""
-    if beta == 1:  # x is 0 where it is missing
-        return -weighted_inner(X, xp.log(Y), weight, xp)
-    known = xp.ones_like(Y) if observed is None else observed
-    return weighted_inner(known, xp.log(Y), weight, xp)
+    xp, factor = problem.xp, X  # x is 0 where it is missing
+    if problem.beta == 0:
+        factor = xp.ones_like(Y) if observed is None else observed
+    value = total(log_inner(factor, Y, problem.floor, xp=xp)[:, None] * weight, xp)
+    return value if problem.beta == 0 else -value
 
 
 def _model_value(W, numerator, denominator, beta, xp):

@@ -299,7 +299,7 @@ class NMF(SeparatorMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     def _problem(self, X, sample_weight=None):
         k = self._frozen.shape[0]
         return make_problem(
-            X, k, sample_weight=check_weights(sample_weight, X.shape[0]),
+            X, k, missing=self.missing, sample_weight=check_weights(sample_weight, X.shape[0]),
             alpha_H=check_penalty("alpha_H", self.alpha_H, k),
             alpha_W=check_penalty("alpha_W", self.alpha_W, k), frozen=self._frozen,
             beta=resolve_beta(self.beta_loss), floor=self._floor,

@@ -9,7 +9,7 @@ from scipy import sparse
 from anmf._core.arrays import like, namespace, take_rows, total, weighted_inner
 from anmf.nmf.divergence import data_terms, model_terms
 
-_BLOCK_BYTES = 2**20  # a block of rows that stays in the cache
+_BLOCK_BYTES = 2**20  # of X, so that a block and its model stay in the second-level cache
 
 
 @dataclass(frozen=True)
@@ -110,6 +110,8 @@ class Problem:
 
     def penalty(self, H, W):
         """Value of both penalties."""
+        if not self.penalised:
+            return 0.0
         xp = self.xp
         activity = xp.sum(H * self.weight, axis=0)
         return total(self.sparsity * activity, xp) + total(
@@ -117,15 +119,15 @@ class Problem:
         )
 
 
-def make_problem(X, n_components, *, sample_weight=None, alpha_H=0.0, alpha_W=0.0, frozen=None,
-                 beta=2.0, floor=0.0):  # fmt: skip
-    """Assemble a `Problem` from checked data, where NaN means missing.
+def make_problem(X, n_components, *, missing="error", sample_weight=None, alpha_H=0.0, alpha_W=0.0,
+                 frozen=None, beta=2.0, floor=0.0):  # fmt: skip
+    """Assemble a `Problem` from checked data, where NaN means missing for ``missing='ignore'``.
 
     `sample_weight` (n,), the penalties (k,) or numbers, and the mask `frozen` (k,) are host values.
     """
     xp, n = namespace(X), X.shape[0]
     reference = X.data if sparse.issparse(X) else X
-    X, observed = _split_missing(X, xp)
+    X, observed = _split_missing(X, xp) if missing == "ignore" else (X, None)
     if beta <= 0:
         X = xp.clip(X, floor, None)
     weight = 1.0 / n
@@ -144,15 +146,15 @@ def model_floor(X):
     """Smallest value a model of `X` may take: float precision × mean of the known entries."""
     values = X.data if sparse.issparse(X) else X
     xp = namespace(values)
-    known = xp.where(xp.isnan(values), 0, values)
-    mean = total(known, xp) / (X.shape[0] * X.shape[1])
+    amount = total(values, xp)
+    if amount != amount:  # NaN marks missing entries
+        amount = total(xp.where(xp.isnan(values), 0, values), xp)
+    mean = amount / (X.shape[0] * X.shape[1])
     return float(xp.finfo(values.dtype).eps) * (mean or 1.0)
 
 
 def _split_missing(X, xp):
     """X with 0 for NaN, and the mask of known entries (None when all are)."""
-    if sparse.issparse(X):
-        return X, None
     missing = xp.isnan(X)
     if not bool(xp.any(missing)):
         return X, None

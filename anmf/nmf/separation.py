@@ -299,6 +299,7 @@ class NMF_separation(
             shrinkage=self.alpha_W,
             beta=resolve_beta(self.beta_loss),
             floor=self._floor,
+            missing=self.missing,
             rng=rng,
             options={"batch_size": self.batch_size, "forget_factor": self.forget_factor},
         )
@@ -307,8 +308,8 @@ class NMF_separation(
         bases = [moved(basis, X) for basis in bases]
         W = namespace(X).concat(bases, axis=0)
         problem = make_problem(
-            X, W.shape[0], alpha_H=self.alpha_H_, beta=resolve_beta(self.beta_loss),
-            floor=self._floor,
+            X, W.shape[0], missing=self.missing, alpha_H=self.alpha_H_,
+            beta=resolve_beta(self.beta_loss), floor=self._floor,
         )  # fmt: skip
         return check_parameters(self).solve(problem, W), bases, problem
 

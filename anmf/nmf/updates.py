@@ -151,22 +151,30 @@ def sphere_sweeps(W, P, Q, shrinkage, free, n_sweeps, *, xp):
     return W
 
 
-def ratio_terms(X, Y, beta):
+@_twin
+def ratio_terms(X, Y, beta, floor, *, xp):
     """Negative and positive part of the gradient of D_β(X | Y) with respect to Y.
 
-    X Y^(β−2) and Y^(β−1), entry by entry; the second is None where it is 1 throughout (β = 1).
+    X Y^(β−2) and Y^(β−1), entry by entry, with Y kept above `floor`; the second is None where it
+    is 1 throughout (β = 1).
 
     Parameters
     ----------
     X, Y : array (n, m)
-        Data and model; Y must be positive.
+        Data and model.
     beta : float
+    floor : float
+
+    Returns
+    -------
+    array (n, m), array (n, m) or None
 
     References
     ----------
     Févotte and Idier, "Algorithms for nonnegative matrix factorization with the β-divergence",
     Neural Computation 23(9), 2011.
     """
+    Y = xp.clip(Y, floor, None)
     if beta == 1:
         return X / Y, None
     if beta == 0:
@@ -174,6 +182,24 @@ def ratio_terms(X, Y, beta):
         return X * inverse * inverse, inverse
     power = Y ** (beta - 2)
     return X * power, Y * power
+
+
+@_twin
+def log_inner(X, Y, floor, *, xp):
+    """Σ_j x_ij log max(y_ij, floor) for every row i, the data-model term of the KL divergence.
+
+    Parameters
+    ----------
+    X, Y : array (n, m)
+        Data and model.
+    floor : float
+        Positive.
+
+    Returns
+    -------
+    array (n,)
+    """
+    return xp.vecdot(X, xp.log(xp.clip(Y, floor, None)))
 
 
 def mm_exponent(beta):
@@ -188,11 +214,8 @@ def mm_exponent(beta):
 
 def multiply(F, numerator, denominator, exponent, *, xp):
     """F ∘ (numerator / denominator)^exponent with 0 / 0 = 0 and subnormals flushed to zero."""
-    safe = xp.where(denominator > 0, denominator, 1)
-    ratio = xp.where(denominator > 0, numerator / safe, 0)
-    if exponent != 1:
-        ratio = ratio**exponent
-    F = F * ratio
+    ratio = numerator / xp.where(denominator > 0, denominator, xp.inf)
+    F = F * (ratio if exponent == 1 else ratio**exponent)
     return xp.where(F > 1e-30, F, 0)
 
 

@@ -9,9 +9,10 @@ are then repaired, so the result is exact cyclic coordinate descent.
 import numpy as np
 
 from anmf._core.jit import jit
-from anmf.nmf.updates import RIDGE
+from anmf.nmf import updates
 
 _LANES = 128
+_PADDING = 16  # keeps the rows of the buffers out of each other's cache sets
 
 
 @jit
@@ -82,7 +83,8 @@ def _sweep_block(h, c, g, measured, acc, moved, gain, width):
                 for j in range(width):
                     ahead[j] -= coupling * moved[j]
     for t in range(full, k):
-        acc[0] = c[t]
+        for j in range(width):
+            acc[0, j] = c[t, j]
         _residual_of_one(acc[0], h, g, t, k, width)
         _move(h[t], acc[0], g[t, t], moved, width)
         if measured:
@@ -92,8 +94,8 @@ def _sweep_block(h, c, g, measured, acc, moved, gain, width):
 @jit
 def _coordinate_sweeps(H, C, G, n_sweeps, out, gains):
     n, k = H.shape
-    h = np.zeros((k, _LANES), H.dtype)
-    c = np.zeros((k, _LANES), H.dtype)
+    h = np.zeros((k, _LANES + _PADDING), H.dtype)
+    c = np.zeros((k, _LANES + _PADDING), H.dtype)
     acc = np.zeros((4, _LANES), H.dtype)
     moved = np.zeros(_LANES, H.dtype)
     gain = np.zeros((2, _LANES), H.dtype)
@@ -211,6 +213,29 @@ def _support_step(H, C, G, relative_ridge):
             h[support[a]] = max(h[support[a]] + theta * d[a], 0.0)
 
 
+@jit
+def _ratio(x, y, floor, out):
+    for i in range(x.size):
+        out[i] = x[i] / max(y[i], floor)
+
+
+@jit
+def _ratio_and_inverse(x, y, floor, ratio, inverse):
+    for i in range(x.size):
+        inverse[i] = 1 / max(y[i], floor)
+        ratio[i] = x[i] * inverse[i] * inverse[i]
+
+
+@jit
+def _inner_above(X, logs, least, out):
+    for i in range(X.shape[0]):
+        x, y = X[i], logs[i]
+        value = x[0] * 0
+        for j in range(X.shape[1]):
+            value += x[j] * max(y[j], least)
+        out[i] = value
+
+
 def _aligned(*arrays):
     """The arrays in C order and the dtype of the first (a kernel is compiled once a dtype)."""
     return [np.ascontiguousarray(a, dtype=arrays[0].dtype) for a in arrays]
@@ -235,8 +260,33 @@ def coordinate_sweeps_each(H, C, G, n_sweeps):
 def support_step(H, C, G):
     """Twin of `anmf.nmf.updates.support_step`; the small systems are solved in double precision."""
     H, C, G = _aligned(H.copy(), C, G)
-    _support_step(H, C, G.reshape(-1, *G.shape[-2:]), RIDGE)
+    _support_step(H, C, G.reshape(-1, *G.shape[-2:]), updates.RIDGE)
     return H
+
+
+def ratio_terms(X, Y, beta, floor):
+    """Twin of `anmf.nmf.updates.ratio_terms` for β of 1 and 0; powers are NumPy's own."""
+    if beta not in (0, 1):
+        return updates.ratio_terms.reference(X, Y, beta, floor, xp=np)
+    X, Y = _aligned(X, Y)
+    flat, floor = (X.ravel(), Y.ravel()), X.dtype.type(floor)
+    first = np.empty_like(X)
+    if beta == 1:
+        _ratio(*flat, floor, first.ravel())
+        return first, None
+    second = np.empty_like(X)
+    _ratio_and_inverse(*flat, floor, first.ravel(), second.ravel())
+    return first, second
+
+
+def log_inner(X, Y, floor):
+    """Twin of `anmf.nmf.updates.log_inner`: NumPy's logarithm, then floor and sum in one pass."""
+    X, Y = _aligned(X, Y)
+    with np.errstate(divide="ignore"):
+        logs = np.log(Y)
+    out = np.empty(len(X), X.dtype)
+    _inner_above(X, logs, X.dtype.type(np.log(floor)), out)
+    return out
 
 
 def sphere_sweeps(W, P, Q, shrinkage, free, n_sweeps):

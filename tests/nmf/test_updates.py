@@ -145,12 +145,40 @@ def test_ratio_terms_are_the_gradient(beta):
 
     rng = np.random.default_rng(0)
     X, Y, step = rng.random((4, 5)) + 0.1, rng.random((4, 5)) + 0.5, 1e-6
-    first, second = updates.ratio_terms(X, Y, beta)
+    first, second = updates.ratio_terms(X, Y, beta, 1e-9, xp=np)
     second = np.ones_like(Y) if second is None else second
     numeric = (model_terms(X, Y + step, beta, xp=np) - model_terms(X, Y - step, beta, xp=np)) / (
         2 * step
     )
     np.testing.assert_allclose(second - first, numeric, rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("beta", [0, 1, 1.5, 3])
+def test_ratio_twins(beta, dtype):
+    rng = np.random.default_rng(0)
+    X, Y = rng.random((9, 14)).astype(dtype), rng.random((14, 9)).astype(dtype).T
+    Y[0] = 0  # at the floor
+    fast = updates.ratio_terms(X, Y, beta, 0.01, xp=np)
+    slow = updates.ratio_terms.reference(X, Y, beta, 0.01, xp=np)
+    for a, b in zip(fast, slow, strict=True):
+        if b is None:
+            assert a is None
+        else:
+            assert a.dtype == b.dtype == dtype
+            np.testing.assert_allclose(a, b, rtol=1e-5 if dtype == "float32" else 1e-13)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_log_inner_twins(dtype):
+    rng = np.random.default_rng(0)
+    X, Y = rng.random((9, 14)).astype(dtype), rng.random((9, 14)).astype(dtype)
+    Y[0] = X[1, :3] = 0
+    fast = updates.log_inner(X, Y, 0.01, xp=np)
+    slow = updates.log_inner.reference(X, Y, 0.01, xp=np)
+    assert fast.dtype == slow.dtype == dtype
+    np.testing.assert_allclose(fast, slow, rtol=1e-5 if dtype == "float32" else 1e-13)
+    np.testing.assert_allclose(slow[0], X[0].sum() * np.log(0.01), rtol=1e-5)
 
 
 def test_tangent_terms_are_orthogonal_to_the_sphere():

@@ -1,5 +1,9 @@
-"""What is measured on: handwritten digits and a matrix that looks like a speech spectrogram."""
+"""What is measured on: handwritten digits, and the spectrogram of speech."""
 
+import os
+from pathlib import Path
+
+import librosa
 import numpy as np
 from sklearn.utils import Bunch
 
@@ -51,6 +55,32 @@ def digit_like(n_rows=20000, seed=0):
     return Bunch(data=data.reshape(n_rows, -1), target=target, real=False)
 
 
+def speech(n_rows=20000, n_fft=1024):
+    """Magnitude spectrogram of the recordings in ``$ANMF_DATA/speech``, mean 1.
+
+    Parameters
+    ----------
+    n_rows, n_fft : int
+
+    Returns
+    -------
+    X : ndarray (n_rows, n_fft / 2 + 1), float32
+        One frame a row; `speech_like` where there are too few recordings.
+    """
+    frames, found = [], 0
+    folder = Path(os.environ.get("ANMF_DATA", "")) / "speech"
+    for path in sorted(folder.rglob("*.flac")) if "ANMF_DATA" in os.environ else ():
+        signal, _ = librosa.load(path, sr=None)
+        spectrum = np.abs(librosa.stft(signal / np.abs(signal).max(), n_fft=n_fft))
+        frames.append(spectrum.T)
+        found += len(frames[-1])
+        if found >= n_rows:
+            X = np.concatenate(frames)[:n_rows]
+            return np.ascontiguousarray(X / X.mean(), dtype=np.float32)
+    print("ANMF_DATA names no folder with enough speech; a synthetic spectrogram takes its place")
+    return speech_like(n_rows, n_fft // 2 + 1)
+
+
 def speech_like(n_rows=20000, n_features=513, rank=200, seed=0):
     """Low-rank power spectra with sparse activations under multiplicative noise, mean 1.
 
@@ -78,4 +108,4 @@ def speed_cases(quick):
     """
     if quick:
         return {"MNIST": (digit_like(600).data, 8), "speech": (speech_like(800, 65, 20), 8)}
-    return {"MNIST": (digits().data[:10000], 64), "speech": (speech_like(), 128)}
+    return {"MNIST": (digits().data[:10000], 64), "speech": (speech(), 128)}

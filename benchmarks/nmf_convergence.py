@@ -19,8 +19,11 @@ from benchmarks.timing import Stopwatch, interleaved, ratio
 OURS = "anmf"
 CLOSE = 1.01
 BARS = {"MNIST": 3.0, "speech": 8.0}
-LIMITS = {"MNIST": 25.0, "speech": 40.0}
-"""CPU seconds after which an implementation is given up."""
+LIMITS = {"MNIST": 25.0, "speech": 100.0}
+"""CPU seconds after which scikit-learn's coordinate descent is given up, the others at a fourth.
+
+Its time then counts as what it has used so far: less than it would have needed.
+"""
 
 
 def exemplar_start(X, k, seed=0):
@@ -80,7 +83,7 @@ def trace_ours(X, W, limit, n_iter=200):
     return pd.DataFrame({"n_iter": n, "seconds": seconds, "error": errors})
 
 
-def trace_peer(peer, X, H, W, limit, target, n_iter=400):
+def trace_peer(peer, X, H, W, limit, target, n_iter=1000):
     """The same of a peer, until it is below `target` or has used up `limit` seconds."""
     if peer in RESTARTED:
         return _trace_restarted(peer, X, H, W, limit, target)
@@ -113,7 +116,8 @@ def trace_all(X, k, start, peers, limit):
     curves = {OURS: trace_ours(X, W, limit)}
     target = 1.003 * curves[OURS]["error"].min()
     for name, peer in peers.items():
-        curves[name] = trace_peer(peer, X, H, W, limit, target)
+        patience = limit if peer is coordinate_descent else limit / 4
+        curves[name] = trace_peer(peer, X, H, W, patience, target)
     best = min(curve["error"].min() for curve in curves.values())
     for curve in curves.values():
         curve["relative"] = curve["error"] / best

@@ -63,16 +63,16 @@ class Outcome:
             )
 
 
-def iterate(step, state, *, max_iter, tol, callback=None, verbose=0, description="fit"):
-    """Repeat ``state = step(state)`` until the objective settles.
+def iterate(start, step, *, max_iter, tol, callback=None, verbose=0, description="fit"):
+    """From ``state = start()`` repeat ``state = step(state)`` until the objective settles.
 
     Parameters
     ----------
+    start : callable
+        Makes the first state. (A function, so that nobody else keeps that state in memory.)
     step : callable
         One iteration. States carry ``objective`` (float) and ``converged`` (True when the solver
         itself finds nothing more to gain).
-    state : object
-        Where to start.
     max_iter : int
         Most iterations to run.
     tol : float
@@ -89,8 +89,9 @@ def iterate(step, state, *, max_iter, tol, callback=None, verbose=0, description
     -------
     Outcome
     """
-    outcome = Outcome(state, converged=tol == 0)
-    scale, began = abs(state.objective), time.perf_counter()
+    began = time.perf_counter()
+    outcome = Outcome(start(), converged=tol == 0)
+    scale = abs(outcome.state.objective)
     bar = tqdm(total=max_iter, desc=description, disable=not verbose, leave=False)
     try:
         for n_iter in range(1, max_iter + 1):

@@ -22,7 +22,7 @@ from anmf.nmf.updates import (
 
 _SWEEPS_H, _SWEEPS_W = 4, 3
 _FIRST_SWEEPS = 12
-_SOLVE_SWEEPS, _SOLVE_TOL = 5, 1e-7
+_SOLVE_SWEEPS, _SOLVE_TOL = 6, 1e-8
 _PATIENCE, _JUMPS = 1024, 5  # sweeps get costlier with k; a jump costs the cube of its support
 _GROW, _SHRINK, _LEAST = 1.05, 1.5, 0.1
 

@@ -1,6 +1,6 @@
 """How one basis a source is learnt: the methods of `NMF_separation`, by name.
 
-A method is a function that takes a `Task` and returns ``(state, step)`` for
+A method is a function that takes a `Task` and returns ``(start, step)`` for
 `anmf._core.iterate.iterate`. A state has ``bases`` (list of arrays (k_s, m)), ``objective`` and
 ``converged``. To add one, write such a function and put it into `METHODS`; nothing else changes.
 """
@@ -110,12 +110,14 @@ def learn_each(task):
         )  # fmt: skip
         W = task.start(s, X, task.n_components[s])
         runs.append(descent(problem, W, task.solver, rng=task.rng, **task.options))
-    steps = [step for _, step in runs]
+
+    def start():
+        return Bases(tuple(begin() for begin, _ in runs))
 
     def step(state):
-        return Bases(tuple(one(part) for one, part in zip(steps, state.states, strict=True)))
+        return Bases(tuple(go(part) for (_, go), part in zip(runs, state.states, strict=True)))
 
-    return Bases(tuple(state for state, _ in runs)), step
+    return start, step
 
 
 def take_exemplars(task):
@@ -127,7 +129,7 @@ def take_exemplars(task):
                 f"({X.shape[0]}) for method='exemplar'; lower it or add rows"
             )
     bases = [exemplar(X, k, task.rng) for X, k in zip(task.sources, task.n_components, strict=True)]
-    return Fixed(bases), lambda state: state
+    return lambda: Fixed(bases), lambda state: state
 
 
 METHODS = {"nmf": learn_each, "exemplar": take_exemplars}
@@ -147,7 +149,7 @@ def learn_missing(task, known, missing):
 
     Returns
     -------
-    state, step
+    start, step
         As a method's, with the bases of all sources in their order.
     """
     order = [*known, *missing]
@@ -160,7 +162,7 @@ def learn_missing(task, known, missing):
         alpha_H=np.concatenate([task.sparsity[s] for s in order]), alpha_W=task.shrinkage,
         frozen=np.arange(W.shape[0]) < n_known, beta=task.beta, floor=task.floor,
     )  # fmt: skip
-    state, step = descent(problem, W, task.solver, rng=task.rng, **task.options)
+    start, step = descent(problem, W, task.solver, rng=task.rng, **task.options)
     sizes = [task.n_components[s] for s in order]
     place = [order.index(s) for s in range(len(order))]
 
@@ -168,7 +170,7 @@ def learn_missing(task, known, missing):
         pieces = split_rows(inner.components, sizes)
         return Partial([pieces[i] for i in place], inner)
 
-    return wrap(state), lambda outer: wrap(step(outer.inner))
+    return lambda: wrap(start()), lambda outer: wrap(step(outer.inner))
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,7 @@ def step(problem, state):
     while exponent > 1e-3:
         W, length = _components(problem, state, exponent, penalised)
         H, numerator, denominator, value = _pass(
-            problem, W, state.activations * length.T, state.constant
+            problem, W, state.activations, state.constant, length
         )
         if value <= state.objective:
             exponent = min(largest, 2 * exponent)
@@ -151,15 +151,20 @@ def _ratios(problem, X, observed, Y):
     return first, second
 
 
-def _pass(problem, W, H, constant):
-    """Activations, terms for the components and objective: `_pass_gram` or `_pass_blocks`."""
+def _pass(problem, W, H, constant, length=None):
+    """Activations, terms for the components and objective: `_pass_gram` or `_pass_blocks`.
+
+    The activations are first multiplied by `length` (k, 1), which the components have lost.
+    """
     plain = problem.beta == 2 and problem.observed is None
-    return (_pass_gram if plain else _pass_blocks)(problem, W, H, constant)
+    length = problem.xp.ones_like(W[:, :1]) if length is None else length
+    return (_pass_gram if plain else _pass_blocks)(problem, W, H, constant, length)
 
 
-def _pass_gram(problem, W, H, constant):
+def _pass_gram(problem, W, H, constant, length):
     """The Frobenius loss needs the model only through Gram matrices."""
     xp, C, G = problem.xp, problem.X @ W.T, W @ W.T
+    H = H * length.T
     H = multiply(H, C, H @ G + problem.sparsity, 1.0, xp=xp)
     weighted = H * problem.weight
     Q = weighted.T @ H
@@ -167,27 +172,29 @@ def _pass_gram(problem, W, H, constant):
     return H, weighted.T @ problem.X, Q @ W, fit + problem.penalty(H, W)
 
 
-def _pass_blocks(problem, W, H, constant):
-    xp, beta, exponent = problem.xp, problem.beta, mm_exponent(problem.beta)
+def _pass_blocks(problem, W, old, constant, length):
+    xp, beta = problem.xp, problem.beta
+    H, logs, numerator, denominator = xp.empty_like(old), 0.0, 0.0, 0.0
     mass = xp.sum(W, axis=1)[None, :]
-    parts, logs, numerator, denominator = [], 0.0, 0.0, 0.0
     for rows in problem.blocks():
-        X, observed, weight = problem.block(rows)
-        h = _update(problem, X, observed, W, H[rows, :], exponent, mass)
-        Y = h @ W
-        first, second = _ratios(problem, X, observed, Y)
-        weighted = (h * weight).T
-        numerator = numerator + weighted @ first
-        if second is None:
-            denominator = denominator + xp.sum(weighted, axis=1, keepdims=True)
-        else:
-            denominator = denominator + weighted @ second
-        if beta in (0, 1):
-            logs += _log_terms(problem, X, Y, observed, weight)
-        parts.append(h)
-    H = xp.concat(parts, axis=0)
+        h, above, below, log = _pass_block(problem, rows, W, old[rows, :] * length.T, mass)
+        numerator, denominator, logs = numerator + above, denominator + below, logs + log
+        H[rows, :] = h
     fit = constant + _model_value(W, numerator, denominator, beta, xp) + logs
     return H, numerator, denominator, fit + problem.penalty(H, W)
+
+
+def _pass_block(problem, rows, W, h, mass):
+    """Activations of a block of rows, and its share of the terms and of the logarithms."""
+    X, observed, weight = problem.block(rows)
+    h = _update(problem, X, observed, W, h, mm_exponent(problem.beta), mass)
+    Y = h @ W
+    log = _log_terms(problem, X, Y, observed, weight) if problem.beta in (0, 1) else 0.0
+    first, second = _ratios(problem, X, observed, Y)
+    weighted = (h * weight).T
+    plain = second is None  # R₂ = 1
+    below = problem.xp.sum(weighted, axis=1, keepdims=True) if plain else weighted @ second
+    return h, weighted @ first, below, log
 
 
 def _log_terms(problem, X, Y, observed, weight):

@@ -148,9 +148,9 @@ class NMF(SeparatorMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         rng = random_generator(self.random_state)
         W, problem = self._start(X, sample_weight, rng)
         options = {"batch_size": self.batch_size, "forget_factor": self.forget_factor}
-        state, step = descent(problem, W, solver, rng=rng, **options)
+        start, step = descent(problem, W, solver, rng=rng, **options)
         outcome = iterate(
-            step, state, max_iter=self.max_iter, tol=self.tol, callback=self.callback,
+            start, step, max_iter=self.max_iter, tol=self.tol, callback=self.callback,
             verbose=self.verbose, description=type(self).__name__,
         )  # fmt: skip
         self.components_, self._memory = outcome.state.components, None

@@ -9,7 +9,7 @@ from scipy import sparse
 from anmf._core.arrays import like, namespace, take_rows, total, weighted_inner
 from anmf.nmf.divergence import data_terms, model_terms
 
-_BLOCK_BYTES = 2**20  # of X, so that a block and its model stay in the second-level cache
+_BLOCK_BYTES = 2**19  # of X, so that a block and its model stay in the second-level cache
 
 
 @dataclass(frozen=True)

@@ -187,10 +187,11 @@ class NMF_separation(
         outcome = self._iterate(*METHODS[self.method](task.only(known)), callback)
         bases = outcome.state.bases
         if missing:
-            state, step = learn_missing(task, dict(zip(known, bases, strict=True)), missing)
-            bases = state.bases
-            if not outcome.interrupted:
-                first, outcome = outcome, self._iterate(state, step, callback)
+            start, step = learn_missing(task, dict(zip(known, bases, strict=True)), missing)
+            if outcome.interrupted:
+                bases = start().bases
+            else:
+                first, outcome = outcome, self._iterate(start, step, callback)
                 outcome.history = first.history + outcome.history
                 bases = outcome.state.bases
         if isinstance(callback, Monitor):
@@ -199,9 +200,9 @@ class NMF_separation(
         self.bases_ = bases
         outcome.settle(self)
 
-    def _iterate(self, state, step, callback):
+    def _iterate(self, start, step, callback):
         return iterate(
-            step, state, max_iter=self.max_iter, tol=self.tol, callback=callback,
+            start, step, max_iter=self.max_iter, tol=self.tol, callback=callback,
             verbose=self.verbose, description=f"{type(self).__name__} ({self.method})",
         )  # fmt: skip
 

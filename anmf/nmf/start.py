@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import sparse
 
-from anmf._core.arrays import is_array, namespace, to_host
+from anmf._core.arrays import is_array, namespace, to_host, total
 from anmf._core.checks import check_choice, check_components, check_count
 from anmf.nmf.init import INITS, check_draw, draw_components
 from anmf.nmf.updates import unit_rows
@@ -107,9 +107,9 @@ def _completed(X):
     if sparse.issparse(X):
         return X
     xp = namespace(X)
-    missing = xp.isnan(X)
-    if not bool(xp.any(missing)):
+    if not np.isnan(total(X, xp)):
         return X
+    missing = xp.isnan(X)
     known = xp.where(missing, 0, X)
     count = xp.sum(xp.astype(~missing, X.dtype), axis=0)
     mean = xp.sum(known, axis=0) / xp.where(count > 0, count, 1)

@@ -1,6 +1,7 @@
 """Mini-batches: the same solvers, fed with a part of the rows at a time."""
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -41,7 +42,7 @@ def epoch(problem, state, solver, batches, rng, forget_factor):
 
 
 def descent(problem, W, solver, *, batch_size=None, forget_factor=0.7, rng=None):
-    """Initial state, and the step that lowers its objective: on all rows or on mini-batches.
+    """What makes the first state and what lowers its objective: all rows or mini-batches.
 
     Parameters
     ----------
@@ -58,16 +59,16 @@ def descent(problem, W, solver, *, batch_size=None, forget_factor=0.7, rng=None)
 
     Returns
     -------
-    state
-    step : callable
+    start, step : callable
+        As `anmf._core.iterate.iterate` takes them.
     """
     n = problem.X.shape[0]
     if batch_size is None or batch_size >= n:
-        return solver.start(problem, W), lambda state: solver.step(problem, state)
+        return partial(solver.start, problem, W), partial(solver.step, problem)
     order = rng.permutation(n)
     batches = [np.sort(order[i : i + batch_size]) for i in range(0, n, batch_size)]
 
     def step(state):
         return epoch(problem, state, solver, batches, rng, forget_factor)
 
-    return start(problem, W, solver, batches), step
+    return partial(start, problem, W, solver, batches), step

@@ -18,22 +18,22 @@ def halve(state):
 
 
 def test_history_and_limits():
-    outcome = iterate(halve, Halving(), max_iter=3, tol=0)
+    outcome = iterate(Halving, halve, max_iter=3, tol=0)
     assert outcome.history == [4, 2, 1] and outcome.n_iter == 3 and outcome.converged
 
 
 @pytest.mark.parametrize(("tol", "expected"), [(0.5, 1), (0.1, 4), (0.125, 3)])
 def test_tolerance_is_relative_to_the_first_value(tol, expected):
-    outcome = iterate(halve, Halving(), max_iter=50, tol=tol)
+    outcome = iterate(Halving, halve, max_iter=50, tol=tol)
     assert outcome.n_iter == expected and outcome.converged
 
 
 def test_running_out_isnt_convergence():
-    assert not iterate(halve, Halving(), max_iter=2, tol=1e-9).converged
+    assert not iterate(Halving, halve, max_iter=2, tol=1e-9).converged
 
 
 def test_a_solver_may_say_it_is_done():
-    outcome = iterate(lambda s: Halving(s.objective, True), Halving(), max_iter=9, tol=0)
+    outcome = iterate(Halving, lambda s: Halving(s.objective, True), max_iter=9, tol=0)
     assert outcome.n_iter == 1
 
 
@@ -45,7 +45,7 @@ def test_callback_gets_every_state_and_may_stop():
         assert info.seconds >= 0
         return info.n_iter == 2
 
-    outcome = iterate(halve, Halving(), max_iter=9, tol=0, callback=callback)
+    outcome = iterate(Halving, halve, max_iter=9, tol=0, callback=callback)
     assert seen == [(1, 4, 4), (2, 2, 2)] and outcome.n_iter == 2
 
 
@@ -55,7 +55,7 @@ def test_interruption_keeps_the_last_state():
             raise KeyboardInterrupt
         return halve(state)
 
-    outcome = iterate(step, Halving(), max_iter=9, tol=0)
+    outcome = iterate(Halving, step, max_iter=9, tol=0)
     assert outcome.interrupted and outcome.history == [4, 2] and outcome.state.objective == 2
 
 
@@ -64,4 +64,4 @@ def test_other_errors_come_through():
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        iterate(step, Halving(), max_iter=9, tol=0)
+        iterate(Halving, step, max_iter=9, tol=0)

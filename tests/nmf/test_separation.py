@@ -176,7 +176,7 @@ def test_a_method_plugs_in(disjoint, monkeypatch):
 
     def first_rows(task):
         bases = [rows[:k] for rows, k in zip(task.sources, task.n_components, strict=True)]
-        return methods.Fixed(bases), lambda state: state
+        return lambda: methods.Fixed(bases), lambda state: state
 
     monkeypatch.setitem(METHODS, "first rows", first_rows)
     model = NMF_separation(2, method="first rows").fit(X, y)

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from anmf._core.arrays import is_foreign, like, take_rows, to_host
+from anmf.nmf.mixing import mix_at_random
 
 
 @dataclass(frozen=True)
@@ -107,3 +108,33 @@ def _from_parts(X, y, n_sources):
         raise ValueError("y: true parts must be finite and at least 0, as X")
     sources = [parts[:, s, :] for s in range(y.shape[1])]
     return Supervision(np.arange(y.shape[1]), sources, X, parts)
+
+
+def labelled_mixtures(X, y, expected):
+    """Mixtures of labelled rows and their parts, always the same ones for the same rows.
+
+    Parameters
+    ----------
+    X : array (n, m)
+        Checked samples.
+    y : array (n,)
+        Labels.
+    expected : sequence of int
+        The labels that must be there.
+
+    Returns
+    -------
+    mixtures : array (n_mixtures, m)
+        As many as the commonest source has rows.
+    parts : array (n_mixtures, n_sources, m)
+    """
+    taught = read_labels(X, y)
+    if list(taught.labels) != list(expected):
+        raise ValueError(
+            f"y holds the labels {list(taught.labels)}; to make mixtures, score needs rows of each "
+            f"of {list(expected)} (in cross-validation use cv=StratifiedKFold(n_splits)), or the "
+            "true parts as y"
+        )
+    rows = [to_host(source) for source in taught.sources]
+    mixed = mix_at_random(rows, max(map(len, rows)), np.random.default_rng(0))
+    return tuple(like(array, X) for array in mixed)

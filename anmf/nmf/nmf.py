@@ -160,16 +160,7 @@ class NMF(SeparatorMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     def partial_fit(self, X, y=None, sample_weight=None):
         """Update the components with one mini-batch; the first call draws the start from it.
 
-        Parameters
-        ----------
-        X : array or sparse matrix (n, m)
-        y : None
-            Ignored.
-        sample_weight : array (n,), optional
-
-        Returns
-        -------
-        self
+        `X`, `y` and `sample_weight` are as in ``fit``; returns self.
         """
         solver = check_parameters(self)
         first = not hasattr(self, "components_")
@@ -282,10 +273,8 @@ class NMF(SeparatorMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         return tags
 
     def _check(self, X, *, reset):
-        accept_sparse = self.__sklearn_tags__().input_tags.sparse
-        return check_samples(
-            self, X, reset=reset, missing=self.missing, accept_sparse=accept_sparse
-        )
+        sparse_too = self.__sklearn_tags__().input_tags.sparse
+        return check_samples(self, X, reset=reset, missing=self.missing, accept_sparse=sparse_too)
 
     def _start(self, X, sample_weight, rng):
         """Initial components, and the problem; what `transform` needs of the data is kept."""

@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from anmf._core.arrays import like, moved, namespace, random_generator, to_host
+from anmf._core.arrays import moved, namespace, random_generator
 from anmf._core.checks import check_samples
 from anmf._core.iterate import iterate
 from anmf.base import SeparatorMixin
@@ -12,9 +12,8 @@ from anmf.masks import wiener
 from anmf.metrics import mean_score
 from anmf.nmf.divergence import resolve_beta
 from anmf.nmf.early_stopping import Monitor, hold_out
-from anmf.nmf.labels import read_labels
+from anmf.nmf.labels import labelled_mixtures, read_labels
 from anmf.nmf.methods import METHODS, Task, learn_missing
-from anmf.nmf.mixing import mix_at_random
 from anmf.nmf.parameters import (
     basis_sizes,
     check_parameters,
@@ -90,10 +89,9 @@ class NMF_separation(
     Notes
     -----
     The default sparsity was chosen on held-out mixtures of training digits (MNIST 0 + 1 and 3 + 8,
-    64 components a source): of 0.002 to 0.27 times the mean row length, 0.07 was best on the first
-    pair and on the plateau of the second, in training and in separation alike. Without sparsity,
-    more iterations fit each source better and separate worse. ``python -m benchmarks sparsity``
-    repeats the search.
+    64 components a source): of 0.002 to 0.27 times the mean row length, in training and separation
+    alike, 0.07 was best on average. ``python -m benchmarks sparsity`` repeats the search. Without
+    sparsity, more iterations fit each source better and separate worse.
 
     References
     ----------
@@ -256,17 +254,7 @@ class NMF_separation(
         """
         check_is_fitted(self)
         if np.ndim(y) == 1:
-            X = self._check(X, reset=False)
-            taught = read_labels(X, y)
-            if list(taught.labels) != list(self.sources_):
-                raise ValueError(
-                    f"y holds the labels {list(taught.labels)}; to make mixtures, score needs "
-                    f"rows of each of {list(self.sources_)} (in cross-validation use "
-                    "cv=StratifiedKFold(n_splits)), or the true parts as y"
-                )
-            rows = [to_host(source) for source in taught.sources]
-            mixed = mix_at_random(rows, max(map(len, rows)), np.random.default_rng(0))
-            X, y = (like(array, X) for array in mixed)
+            X, y = labelled_mixtures(self._check(X, reset=False), y, self.sources_)
         return super().score(X, y, metric or self.metric)
 
     @property

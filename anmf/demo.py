@@ -78,7 +78,7 @@ def run_demo(digits=(0, 1), n_components=64, seed=0, output=None, report=print):
         f"{len(data.X_train)} images that aren't in them"
     )
     report("Warming up; the first run on a machine compiles for some seconds ...")
-    report(f"Ready after {warm_up(data):.1f} s, which the table leaves out.\n")
+    report(f"Ready after {warm_up(data, n_components):.1f} s, which the table leaves out.\n")
     results = [measure(method, data, n_components, seed) for method in METHODS]
     report(format_table(results))
     if output is not None:
@@ -113,8 +113,8 @@ def check_size(n_components, data):
         )
 
 
-def warm_up(data):
-    """Fit and separate a few rows, so that compilation isn't taken for the speed of a method.
+def warm_up(data, n_components):
+    """Fit briefly and separate, so that compilation isn't taken for the speed of a method.
 
     Returns
     -------
@@ -122,9 +122,8 @@ def warm_up(data):
         Seconds.
     """
     start = time.perf_counter()
-    NMF_separation(2, max_iter=2, random_state=0).fit(data.X_train, data.y_train).separate(
-        data.X_test[:8]
-    )
+    model = NMF_separation(n_components, max_iter=2, random_state=0)
+    model.fit(data.X_train, data.y_train).separate(data.X_test)
     return time.perf_counter() - start
 
 

@@ -148,10 +148,9 @@ def _components(problem, state, H, momentum):
 
 def _statistics(problem, H, W):
     """P = Hᵀ Ω X and Q = Hᵀ Ω H; missing entries of X are filled in by H W."""
-    weighted = H * problem.weight
     if problem.observed is None:
-        return weighted.T @ problem.X, weighted.T @ H
-    P = problem.xp.zeros_like(W)
+        return problem.gather(H, problem.X), problem.gather(H, H)
+    P, weighted = problem.xp.zeros_like(W), H * problem.weight
     for rows in problem.blocks():
         X, observed, _ = problem.block(rows)
         P += weighted[rows, :].T @ _filled(X, observed, H[rows, :] @ W)
@@ -165,7 +164,7 @@ def _activations(problem, W, H, n_sweeps, constant):
         return _activations_missing(problem, W, H, n_sweeps)
     C, G = X @ W.T, W @ W.T
     H, _ = coordinate_sweeps(H, C - problem.sparsity, G, n_sweeps, xp=xp)
-    Q = (H * problem.weight).T @ H
+    Q = problem.gather(H, H)
     fit = constant - weighted_inner(C, H, problem.weight, xp) + 0.5 * total(Q * G, xp)
     return H, fit + problem.penalty(H, W)
 

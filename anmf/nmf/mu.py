@@ -166,10 +166,9 @@ def _pass_gram(problem, W, H, constant, length):
     xp, C, G = problem.xp, problem.X @ W.T, W @ W.T
     H = H * length.T
     H = multiply(H, C, H @ G + problem.sparsity, 1.0, xp=xp)
-    weighted = H * problem.weight
-    Q = weighted.T @ H
+    Q = problem.gather(H, H)
     fit = constant - weighted_inner(C, H, problem.weight, xp) + 0.5 * total(Q * G, xp)
-    return H, weighted.T @ problem.X, Q @ W, fit + problem.penalty(H, W)
+    return H, problem.gather(H, problem.X), Q @ W, fit + problem.penalty(H, W)
 
 
 def _pass_blocks(problem, W, old, constant, length):

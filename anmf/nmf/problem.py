@@ -79,6 +79,12 @@ class Problem:
         weight = self.weight if isinstance(self.weight, float) else self.weight[rows, :]
         return self.X[rows, :], observed, weight
 
+    def gather(self, H, B):
+        """Hᵀ Ω B of all rows; equal weights are applied to the product, which is small."""
+        if isinstance(self.weight, float):
+            return (H.T @ B) * self.weight
+        return (H * self.weight).T @ B
+
     def constant(self):
         """Part of the objective that doesn't depend on the factors."""
         xp, X = self.xp, self.X
@@ -98,7 +104,7 @@ class Problem:
         xp, value = self.xp, self.constant()
         if sparse.issparse(self.X):
             value -= weighted_inner(self.X @ W.T, H, self.weight, xp)
-            return value + 0.5 * total(((H * self.weight).T @ H) * (W @ W.T), xp)
+            return value + 0.5 * total(self.gather(H, H) * (W @ W.T), xp)
         for rows in self.blocks():
             X, observed, weight = self.block(rows)
             Y = H[rows, :] @ W

@@ -43,7 +43,7 @@ class State:
 
 
 def start(problem, W):
-    """State at components W, with activations solved for them from zero."""
+    """State at components W, with activations from a few more sweeps than usual, from zero."""
     H = problem.xp.zeros_like(problem.X @ W.T)
     constant = problem.constant()
     H, value = _activations(problem, W, H, _FIRST_SWEEPS, constant)

@@ -92,6 +92,15 @@ def basis_sizes(n_components, taught, X):
     return [int(size) for size in sizes]
 
 
+def check_inits(init, n_sources):
+    """Raise unless `init` is a name (checked where it is used) or has one array a source."""
+    if not isinstance(init, str) and len(init) != n_sources:
+        raise ValueError(
+            f"init has {len(init)} arrays; expected a name, or one array (k_s, n_features) for "
+            f"each of the {n_sources} sources"
+        )
+
+
 def resolve_sparsity(alpha_H, n_components, taught, beta):
     """Sparsity as a host array (n_components,); 'auto' from the mean length of the labelled rows.
 

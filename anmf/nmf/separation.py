@@ -16,6 +16,7 @@ from anmf.nmf.labels import labelled_mixtures, read_labels
 from anmf.nmf.methods import METHODS, Task, learn_missing
 from anmf.nmf.parameters import (
     basis_sizes,
+    check_inits,
     check_parameters,
     check_separation,
     declared_sources,
@@ -174,6 +175,7 @@ class NMF_separation(
                 )
             taught, *held = hold_out(taught, self.validation_fraction, rng)
             callback = Monitor(self._score_bases, *held, self.n_iter_no_change, self.callback)
+        check_inits(self.init, len(taught.sources))
         self._sizes = basis_sizes(self.n_components, taught, X)
         beta = resolve_beta(self.beta_loss)
         self.alpha_H_ = resolve_sparsity(self.alpha_H, sum(self._sizes), taught, beta)

@@ -154,8 +154,9 @@ def test_partial_fit_learns_a_stream(X, options):
     whole = NMF(5, random_state=0, max_iter=300, **options).fit(X)
     assert model.n_iter_ == 90 == len(model.objective_)
     assert model.score(X) > 2 * whole.score(X) and model.score(X) > model.objective_[0] * -0.5
-    continued = model.n_iter_
-    assert whole.partial_fit(X).n_iter_ > 0 and model.n_iter_ == continued
+    before, n_iter = whole.components_, whole.n_iter_  # a fitted model goes on from where it is
+    assert whole.partial_fit(X).n_iter_ == n_iter + 1 == len(whole.objective_)
+    np.testing.assert_allclose(np.sum(before * whole.components_, axis=1), 1, atol=0.05)
 
 
 def test_parts_are_explained_and_rest(X):

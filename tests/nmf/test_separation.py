@@ -233,6 +233,8 @@ BAD = [
     ({"alpha_H": "some"}, Y8, "alpha_H='some' must be a number"),
     ({"alpha_H": [1.0, 2.0]}, Y8, "one number for each of the 4 components"),
     ({"solver": "cd"}, Y8, "solver='cd' must be one of"),
+    ({"init": [X8[:2]]}, Y8, "init has 1 arrays; expected a name, or one array"),
+    ({"init": "svd"}, Y8, "init='svd' must be one of"),
     ({"validation_fraction": 2.0}, Y8, "validation_fraction=2.0 must be"),
     ({"n_sources": 3, "early_stopping": True}, np.repeat([0, 1, -1], [3, 3, 2]), "rows of every"),
     ({"early_stopping": True, "n_components": 1}, np.array([0] * 7 + [1]), "at least 2 of each"),

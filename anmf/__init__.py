@@ -8,6 +8,7 @@ from importlib import import_module
 __version__ = "0.1.0"
 
 _HOME = {
+    "ANMF": "anmf.nmf",
     "NMF": "anmf.nmf",
     "NMF_separation": "anmf.nmf",
     "stack_sources": "anmf.nmf",

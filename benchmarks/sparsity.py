@@ -7,7 +7,7 @@ a factor times the mean length of the rows, acts in training and in separation.
 import numpy as np
 import pandas as pd
 
-from anmf.nmf.parameters import DEFAULT_SPARSITY
+from anmf.nmf.methods import SPARSITY as DEFAULT_SPARSITY
 from benchmarks.data import digits
 from benchmarks.mnist_pairs import separation, split_pair
 from benchmarks.report import BAR, OTHERS, OURS, figure, save_figure, save_table

@@ -37,7 +37,8 @@ def check_contract(estimator, X, y=None, *, n_sources, consistent=True):
         np.testing.assert_array_equal(y, before[1])
 
     again = clone(estimator).fit_separate(X, y)
-    np.testing.assert_array_equal(again, parts)
+    tolerance = 1e3 * np.finfo(X.dtype).eps  # products may round by where arrays lie in memory
+    np.testing.assert_allclose(again, parts, rtol=tolerance, atol=tolerance * float(X.max()))
     copied = pickle.loads(pickle.dumps(model))
     np.testing.assert_array_equal(copied.separate(X), parts)
     assert clone(model).get_params().keys() == estimator.get_params().keys()

@@ -72,6 +72,18 @@ def take_rows(x, rows):
     return xp.take(x, like(rows, x, dtype=xp.int64), axis=0)
 
 
+def put_rows(x, rows, values):
+    """Copy of `x` whose rows at the different host indices `rows` are `values`."""
+    if isinstance(x, np.ndarray):
+        x = x.copy()
+        x[rows] = values
+        return x
+    xp, place = namespace(x), np.full(x.shape[0], -1)
+    place[rows] = np.arange(len(rows))
+    spread = take_rows(values, np.maximum(place, 0))
+    return xp.where(like(place[:, None] >= 0, x, dtype=xp.bool), spread, x)
+
+
 def total(x, xp):
     """Sum of all entries as a Python float, accumulated in double precision."""
     return float(xp.sum(x, dtype=xp.float64))

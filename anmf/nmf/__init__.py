@@ -1,5 +1,6 @@
 """Non-negative matrix factorisation and the separation built on it."""
 
+from anmf.nmf.anmf import ANMF
 from anmf.nmf.divergence import BETA_LOSSES, beta_divergence
 from anmf.nmf.methods import METHODS
 from anmf.nmf.mixing import mix_at_random, stack_sources
@@ -7,6 +8,7 @@ from anmf.nmf.nmf import NMF
 from anmf.nmf.separation import NMF_separation
 
 __all__ = [
+    "ANMF",
     "BETA_LOSSES",
     "METHODS",
     "NMF",

@@ -16,7 +16,7 @@ class Monitor:
     Attributes
     ----------
     score : callable
-        Maps (bases, mixtures, parts) to a number, higher is better.
+        Maps (members, mixtures, parts) to a number, higher is better.
     mixtures, parts : arrays
         Held-out mixtures (n, m) and their parts (n, n_sources, m).
     patience : int
@@ -32,14 +32,14 @@ class Monitor:
     callback: Any = None
 
     def __post_init__(self):
-        self.best, self.bases, self.history = -np.inf, None, []
+        self.best, self.members, self.history = -np.inf, None, []
 
     def __call__(self, info):
         stop = self.callback is not None and self.callback(info)
-        value = self.score(info.state.bases, self.mixtures, self.parts)
+        value = self.score(info.state.members, self.mixtures, self.parts)
         self.history.append(value)
         if value > self.best:
-            self.best, self.bases = value, info.state.bases
+            self.best, self.members = value, info.state.members
         waited = len(self.history) - 1 - int(np.argmax(self.history))
         return stop or waited >= self.patience
 
@@ -63,24 +63,15 @@ def hold_out(supervision, fraction, rng):
     """
     if supervision.parts is not None:
         held, kept = _split(supervision.parts.shape[0], fraction, rng)
-        parts = take_rows(supervision.parts, kept)
-        left = replace(
-            supervision,
-            sources=[parts[:, s, :] for s in range(parts.shape[1])],
-            mixtures=take_rows(supervision.mixtures, kept),
-            parts=parts,
-        )
-        return left, take_rows(supervision.mixtures, held), take_rows(supervision.parts, held)
-    splits = [_split(rows.shape[0], fraction, rng) for rows in supervision.sources]
-    held = [
-        to_host(take_rows(rows, split[0]))
-        for rows, split in zip(supervision.sources, splits, strict=True)
-    ]
-    kept = [
-        take_rows(rows, split[1]) for rows, split in zip(supervision.sources, splits, strict=True)
-    ]
+        mixtures, parts = supervision.paired, supervision.parts
+        left = replace(supervision, paired=take_rows(mixtures, kept), parts=take_rows(parts, kept))
+        return left, take_rows(mixtures, held), take_rows(parts, held)
+    splits = [_split(rows.shape[0], fraction, rng) for rows in supervision.isolated]
+    pairs = list(zip(supervision.isolated, splits, strict=True))
+    held = [to_host(take_rows(rows, split[0])) for rows, split in pairs]
+    kept = [take_rows(rows, split[1]) for rows, split in pairs]
     mixtures, parts = mix_at_random(held, max(len(rows) for rows in held), rng)
-    left = replace(supervision, sources=kept)
+    left = replace(supervision, isolated=kept)
     return left, like(mixtures, kept[0]), like(parts, kept[0])
 
 

@@ -46,7 +46,7 @@ def start(problem, W):
     """State at components W, with activations from a few more sweeps than usual, from zero."""
     H = problem.xp.zeros_like(problem.X @ W.T)
     constant = problem.constant()
-    H, value = _activations(problem, W, H, _FIRST_SWEEPS, constant)
+    H, value, _ = activations(problem, W, H, _FIRST_SWEEPS, constant)
     return State(W, H, W, H, value, constant)
 
 
@@ -57,7 +57,7 @@ def step(problem, state):
     while True:
         H = extrapolate(state.activations, before, momentum, xp=problem.xp)
         W = _components(problem, state, H, momentum)
-        H, value = _activations(problem, W, H, _SWEEPS_H, state.constant)
+        H, value, _ = activations(problem, W, H, _SWEEPS_H, state.constant)
         if value <= state.objective:
             ceiling = min(1.0, 1.01 * ceiling)
             momentum = min(ceiling, max(_LEAST, _GROW * momentum))
@@ -98,15 +98,17 @@ def solve(problem, W):
             H = support_step(H, C, G, xp=xp)
         return sweep(H, C, 2)
 
-    H = xp.clip(C, 0, None)
-    H = H * _best_scale(xp.vecdot(H, C), xp.vecdot(H @ G, H), xp)[:, None]
+    H = first_guess(C, G, xp=xp)
     rounds = [sweep] * max(2, min(200, _PATIENCE // W.shape[0])) + [jump]
     return solve_rows(rounds, H, (C,), tol=_SOLVE_TOL, xp=xp)
 
 
-def _best_scale(slope, curvature, xp):
-    """Minimiser s of ½ s² curvature − s slope, 0 where nothing can be gained."""
-    return xp.where(curvature > 0, slope / xp.where(curvature > 0, curvature, 1), 0)
+def first_guess(C, G, *, xp):
+    """The best multiple of [c]₊ for min_{h ≥ 0} ½ h G hᵀ − c hᵀ, row by row."""
+    H = xp.clip(C, 0, None)
+    slope, curvature = xp.vecdot(H, C), xp.vecdot(H @ G, H)
+    scale = xp.where(curvature > 0, slope / xp.where(curvature > 0, curvature, 1), 0)
+    return H * scale[:, None]
 
 
 def start_memory(problem, W):
@@ -129,8 +131,8 @@ def absorb(problem, W, H, memory, keep):
     xp = problem.xp
     if H is None:
         H = xp.zeros_like(problem.X @ W.T)
-    H, value = _activations(problem, W, H, 10, problem.constant())
-    P, Q = _statistics(problem, H, W)
+    H, value, _ = activations(problem, W, H, 10, problem.constant())
+    P, Q = statistics(problem, H, W)
     P, Q, seen = keep * memory[0] + P, keep * memory[1] + Q, keep * memory[2] + 1.0
     W = sphere_sweeps(W, P, Q, problem.shrinkage * seen, problem.free, _SWEEPS_W, xp=xp)
     return W, H, (P, Q, seen), value
@@ -138,7 +140,7 @@ def absorb(problem, W, H, memory, keep):
 
 def _components(problem, state, H, momentum):
     xp, old = problem.xp, state.components
-    P, Q = _statistics(problem, H, old)
+    P, Q = statistics(problem, H, old)
     W = sphere_sweeps(old, P, Q, problem.shrinkage, problem.free, _SWEEPS_W, xp=xp)
     if not momentum:
         return W
@@ -146,41 +148,47 @@ def _components(problem, state, H, momentum):
     return xp.where(problem.frozen, old, ahead)
 
 
-def _statistics(problem, H, W):
+def statistics(problem, H, W):
     """P = Hᵀ Ω X and Q = Hᵀ Ω H; missing entries of X are filled in by H W."""
+    return linear_statistic(problem, H, W), problem.gather(H, H)
+
+
+def linear_statistic(problem, H, W):
+    """P = Hᵀ Ω X; missing entries of X are filled in by H W."""
     if problem.observed is None:
-        return problem.gather(H, problem.X), problem.gather(H, H)
+        return problem.gather(H, problem.X)
     P, weighted = problem.xp.zeros_like(W), H * problem.weight
     for rows in problem.blocks():
         X, observed, _ = problem.block(rows)
         P += weighted[rows, :].T @ _filled(X, observed, H[rows, :] @ W)
-    return P, weighted.T @ H
+    return P
 
 
-def _activations(problem, W, H, n_sweeps, constant):
-    """A few sweeps over the activations, and the objective there."""
+def activations(problem, W, H, n_sweeps, constant):
+    """A few sweeps over the activations, the objective there, and the last gains of each row."""
     xp, X = problem.xp, problem.X
     if problem.observed is not None:
         return _activations_missing(problem, W, H, n_sweeps)
     C, G = X @ W.T, W @ W.T
-    H, _ = coordinate_sweeps(H, C - problem.sparsity, G, n_sweeps, xp=xp)
+    H, gains = coordinate_sweeps(H, C - problem.sparsity, G, n_sweeps, xp=xp)
     Q = problem.gather(H, H)
     fit = constant - weighted_inner(C, H, problem.weight, xp) + 0.5 * total(Q * G, xp)
-    return H, fit + problem.penalty(H, W)
+    return H, fit + problem.penalty(H, W), gains
 
 
 def _activations_missing(problem, W, H, n_sweeps):
     """The same with missing entries imputed by the model, which majorises the observed loss."""
-    xp, parts, fit = problem.xp, [], 0.0
+    xp, parts, last, fit = problem.xp, [], [], 0.0
     G = W @ W.T
     for rows in problem.blocks():
         X, observed, weight = problem.block(rows)
         C = _filled(X, observed, H[rows, :] @ W) @ W.T - problem.sparsity
-        h, _ = coordinate_sweeps(H[rows, :], C, G, n_sweeps, xp=xp)
+        h, gains = coordinate_sweeps(H[rows, :], C, G, n_sweeps, xp=xp)
         fit += 0.5 * total(weight * observed * (X - h @ W) ** 2, xp)
         parts.append(h)
+        last.append(gains)
     H = xp.concat(parts, axis=0)
-    return H, fit + problem.penalty(H, W)
+    return H, fit + problem.penalty(H, W), xp.concat(last, axis=0)
 
 
 def _filled(X, observed, Y):

@@ -1,43 +1,69 @@
-"""What `NMF_separation` is taught with: rows by source from labels or from true parts."""
+"""What `NMF_separation` is taught with: rows of single sources, mixtures, true parts of some."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from anmf._core.arrays import is_foreign, like, take_rows, to_host
+from anmf._core.arrays import is_foreign, like, namespace, take_rows, to_host
 from anmf.nmf.mixing import mix_at_random
 
 
 @dataclass(frozen=True)
 class Supervision:
-    """Rows of each source (an empty array where there are none), mixtures, and true parts.
+    """Weak data (rows of single sources, mixtures) and strong data (mixtures with their parts).
 
     Attributes
     ----------
     labels : ndarray (n_sources,)
         Name of each source.
-    sources : list of array (n_s, m)
-    mixtures : array (n, m) or None
+    isolated : list of array (n_s, m)
+        Rows of each source alone (an empty array where there are none).
+    unknown : array (n, m) or None
+        Mixtures whose parts aren't known.
+    paired : array (n, m) or None
+        Mixtures whose parts are.
     parts : array (n, n_sources, m) or None
-        True parts of the mixtures, where known.
+        The parts of `paired`.
     """
 
     labels: Any
-    sources: list
-    mixtures: Any
+    isolated: list
+    unknown: Any = None
+    paired: Any = None
     parts: Any = None
+
+    @cached_property
+    def sources(self):
+        """All rows of each source, alone or in a mixture, without those that are zero."""
+        if self.parts is None:
+            return self.isolated
+        xp, whole = namespace(self.parts), []
+        for s, alone in enumerate(self.isolated):
+            part = self.parts[:, s, :]
+            sounding = np.flatnonzero(to_host(xp.any(part > 0, axis=1)))
+            part = part if len(sounding) == part.shape[0] else take_rows(part, sounding)
+            whole.append(xp.concat([alone, part], axis=0) if alone.shape[0] else part)
+        return whole
+
+    @cached_property
+    def mixtures(self):
+        """All mixtures, or None."""
+        known = [X for X in (self.unknown, self.paired) if X is not None]
+        return namespace(*known).concat(known, axis=0) if len(known) == 2 else (known or [None])[0]
 
 
 def read_labels(X, y, n_sources=None):
-    """Sort rows by source.
+    """Sort rows by what is known of them.
 
     Parameters
     ----------
     X : array (n, m)
         Checked samples.
     y : array (n,) or (n, n_sources, m)
-        Label of each row, −1 for a mixture; or the true parts of each row.
+        Label of each row, −1 for a mixture; or the true parts of each row: where all but one are
+        zero, the row is taken for a sample of that source; NaN throughout where they are unknown.
     n_sources : int or None
         None for as many as there are labels; more than that declares sources without rows.
 
@@ -81,14 +107,17 @@ def read_labels(X, y, n_sources=None):
         labels = np.arange(n_sources)
     sources = [take_rows(X, np.flatnonzero(y == label)) for label in labels]
     rest = np.flatnonzero(y == -1)
-    mixtures = take_rows(X, rest) if len(rest) else None
-    _require_mixtures(labels, sources, mixtures)
-    return Supervision(labels, sources, mixtures)
+    taught = Supervision(labels, sources, take_rows(X, rest) if len(rest) else None)
+    _require_mixtures(taught)
+    return taught
 
 
-def _require_mixtures(labels, sources, mixtures):
-    empty = [int(n) for n, rows in zip(labels, sources, strict=True) if not rows.shape[0]]
-    if empty and mixtures is None:
+def _require_mixtures(taught):
+    rows = [source.shape[0] for source in taught.sources]
+    empty = [int(label) for label, n in zip(taught.labels, rows, strict=True) if not n]
+    if len(empty) == len(taught.labels):
+        raise ValueError("y: the true parts of every row are zero or unknown; no source has a row")
+    if empty and taught.mixtures is None:
         raise ValueError(
             f"y labels no row with the sources {empty}, and no mixture (y == -1) from which they "
             "could be learnt; add rows of either kind"
@@ -102,39 +131,55 @@ def _from_parts(X, y, n_sources):
         raise ValueError(
             f"y has shape {tuple(y.shape)}; the true parts of X need shape ({n}, {expected}, {m})"
         )
-    parts = like(to_host(y), X)
-    host = to_host(parts)
-    if not np.all(np.isfinite(host)) or np.any(host < 0):
-        raise ValueError("y: true parts must be finite and at least 0, as X")
-    sources = [parts[:, s, :] for s in range(y.shape[1])]
-    return Supervision(np.arange(y.shape[1]), sources, X, parts)
+    host = to_host(y)
+    unknown = np.isnan(host).all(axis=(1, 2))
+    if not np.all(np.isfinite(host[~unknown])) or np.any(host[~unknown] < 0):
+        raise ValueError(
+            "y: true parts must be finite and at least 0, as X; a mixture whose parts are unknown "
+            "has NaN throughout"
+        )
+    sounding = ~unknown[:, None] & (host > 0).any(axis=2)
+    mixed = np.flatnonzero(sounding.sum(axis=1) > 1)
+    alone = [sounding[:, s] & (sounding.sum(axis=1) == 1) for s in range(y.shape[1])]
+    taught = Supervision(
+        np.arange(y.shape[1]),
+        [like(host[rows, s], X) for s, rows in enumerate(alone)],
+        take_rows(X, np.flatnonzero(unknown)) if unknown.any() else None,
+        take_rows(X, mixed) if len(mixed) else None,
+        like(host[mixed], X) if len(mixed) else None,
+    )
+    _require_mixtures(taught)
+    return taught
 
 
-def labelled_mixtures(X, y, expected):
-    """Mixtures of labelled rows and their parts, always the same ones for the same rows.
+def known_mixtures(X, y, expected):
+    """Mixtures whose parts are known, for scoring: always the same ones for the same rows.
 
     Parameters
     ----------
     X : array (n, m)
         Checked samples.
-    y : array (n,)
-        Labels.
+    y : array (n,) or (n, n_sources, m)
+        As in `read_labels`. Rows with the parts of several sources serve as they are. Without any,
+        rows of single sources are mixed, as many times as the commonest source has rows.
     expected : sequence of int
         The labels that must be there.
 
     Returns
     -------
     mixtures : array (n_mixtures, m)
-        As many as the commonest source has rows.
     parts : array (n_mixtures, n_sources, m)
     """
     taught = read_labels(X, y)
-    if list(taught.labels) != list(expected):
+    if taught.parts is not None:
+        return taught.paired, taught.parts
+    filled = [n for n, rows in zip(taught.labels, taught.isolated, strict=True) if rows.shape[0]]
+    if filled != list(expected):
         raise ValueError(
-            f"y holds the labels {list(taught.labels)}; to make mixtures, score needs rows of each "
-            f"of {list(expected)} (in cross-validation use cv=StratifiedKFold(n_splits)), or the "
-            "true parts as y"
+            f"y holds the labels {[int(n) for n in filled]}; to make mixtures, score needs rows of "
+            f"each of {[int(n) for n in expected]} (in cross-validation use "
+            "cv=StratifiedKFold(n_splits)), or the true parts as y"
         )
-    rows = [to_host(source) for source in taught.sources]
+    rows = [to_host(source) for source in taught.isolated]
     mixed = mix_at_random(rows, max(map(len, rows)), np.random.default_rng(0))
     return tuple(like(array, X) for array in mixed)

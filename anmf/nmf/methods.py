@@ -2,122 +2,60 @@
 
 A method is a function that takes a `Task` and returns ``(start, step)`` for
 `anmf._core.iterate.iterate`. A state has ``bases`` (list of arrays (k_s, m)), ``objective`` and
-``converged``. To add one, write such a function and put it into `METHODS`; nothing else changes.
+``converged``, and ``reconstruction`` (as ``bases``) where other components rebuild the parts. To
+add one, write such a function and put it into `METHODS`; nothing else changes. A method that can be
+computed in several ways has a dictionary of `Learner`, by solver.
 """
 
-from dataclasses import dataclass, replace
-from itertools import pairwise
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from anmf._core.arrays import namespace
+from anmf.nmf.adversarial import learn_against_others, learn_against_others_mu
+from anmf.nmf.discriminative import learn_bilevel, learn_bilevel_adversarial, learn_paired_mu
 from anmf.nmf.init import exemplar
 from anmf.nmf.problem import make_problem
-from anmf.nmf.start import start_components
+from anmf.nmf.solvers import SOLVERS
 from anmf.nmf.stream import descent
+from anmf.nmf.task import Bases, Fixed, Member, side_by_side, split_rows
+
+SPARSITY = 0.07
+"""``alpha_H='auto'`` over the mean length of the rows of the sources; see `NMF_separation`."""
 
 
 @dataclass(frozen=True)
-class Task:
-    """What a method learns from.
+class Learner:
+    """One way to compute a method, and the defaults that go with it.
 
     Attributes
     ----------
-    sources : list of array (n_s, m)
-        Labelled rows of each known source.
-    mixtures : array (n, m) or None
-    n_components : list of int
-    sparsity : list of array (k_s,)
-        Weight of the activations of each source's components.
-    solver : module
-        A value of `anmf.nmf.solvers.SOLVERS`.
-    init : str or list of array
-    shrinkage : float
-    beta : float
-    floor : float
-    missing : str
-    rng : numpy.random.Generator
-    options : dict
-        Of `anmf.nmf.stream.descent`: ``batch_size``, ``forget_factor``.
+    run : callable
+        Takes a `Task`, returns (start, step).
+    max_iter : int
+    sparsity : float
+        Over the mean length of the rows.
+    warm_up : int
+        Iterations of plain NMF before the first of the method's own.
+    any_beta : bool
+        Whether it can minimise other divergences than the Frobenius loss.
     """
 
-    sources: list
-    mixtures: Any
-    n_components: list
-    sparsity: list
-    solver: Any
-    init: Any
-    shrinkage: float
-    beta: float
-    floor: float
-    missing: str
-    rng: Any
-    options: dict
-
-    def only(self, chosen):
-        """The same task for some of the sources."""
-        init = self.init
-        return replace(
-            self,
-            sources=[self.sources[s] for s in chosen],
-            n_components=[self.n_components[s] for s in chosen],
-            sparsity=[self.sparsity[s] for s in chosen],
-            init=init if isinstance(init, str) else [init[s] for s in chosen],
-        )
-
-    def start(self, source, X, n_components):
-        """Initial components of a source, from the rows X."""
-        init = self.init if isinstance(self.init, str) else self.init[source]
-        return start_components(X, n_components, init, None, self.rng)[0]
-
-
-@dataclass(frozen=True)
-class Bases:
-    """State of a method that learns the sources side by side."""
-
-    states: tuple
-
-    @property
-    def bases(self):
-        return [state.components for state in self.states]
-
-    @property
-    def objective(self):
-        return float(sum(state.objective for state in self.states))
-
-    @property
-    def converged(self):
-        return all(state.converged for state in self.states)
-
-
-@dataclass(frozen=True)
-class Fixed:
-    """State of a method with nothing to iterate."""
-
-    bases: list
-    objective: float = 0.0
-    converged: bool = True
+    run: Any
+    max_iter: int = 30
+    sparsity: float = SPARSITY
+    warm_up: int = 0
+    any_beta: bool = False
 
 
 def learn_each(task):
     """``'nmf'``: factorise the rows of every source by themselves, in step."""
-    runs = []
+    solver, runs = SOLVERS[task.solver], []
     for s, X in enumerate(task.sources):
-        problem = make_problem(
-            X, task.n_components[s], missing=task.missing, alpha_H=task.sparsity[s],
-            alpha_W=task.shrinkage, beta=task.beta, floor=task.floor,
-        )  # fmt: skip
         W = task.start(s, X, task.n_components[s])
-        runs.append(descent(problem, W, task.solver, rng=task.rng, **task.options))
-
-    def start():
-        return Bases(tuple(begin() for begin, _ in runs))
-
-    def step(state):
-        return Bases(tuple(go(part) for (_, go), part in zip(runs, state.states, strict=True)))
-
-    return start, step
+        runs.append(descent(task.problem(s, X), W, solver, rng=task.rng, **task.batching))
+    return side_by_side(runs, Bases)
 
 
 def take_exemplars(task):
@@ -132,7 +70,52 @@ def take_exemplars(task):
     return lambda: Fixed(bases), lambda state: state
 
 
-METHODS = {"nmf": learn_each, "exemplar": take_exemplars}
+_PUBLISHED = {"max_iter": 200}
+_BILEVEL = {"max_iter": 100, "sparsity": 0.012, "warm_up": 30}
+
+METHODS = {
+    "nmf": {"hals": Learner(learn_each), "mu": Learner(learn_each, any_beta=True)},
+    "exemplar": {
+        "hals": Learner(take_exemplars),
+        "mu": Learner(take_exemplars, any_beta=True),
+    },
+    "anmf": {
+        "safeguarded": Learner(learn_against_others),
+        "mu": Learner(learn_against_others_mu, **_PUBLISHED),
+    },
+    "dnmf": {
+        "bilevel": Learner(learn_bilevel, **_BILEVEL),
+        "mu": Learner(learn_paired_mu, **_PUBLISHED),
+    },
+    "anmf+dnmf": {
+        "bilevel": Learner(learn_bilevel_adversarial, **_BILEVEL),
+        "mu": Learner(learn_paired_mu, **_PUBLISHED),
+    },
+}
+
+
+def resolve_learner(method, solver, beta):
+    """Name of the solver and `Learner` of a method; 'auto' takes the first that suits β."""
+    learners = METHODS[method]
+    if callable(learners):
+        learners = dict.fromkeys(("hals", "mu"), Learner(learners, any_beta=True))
+    fitting = [name for name, learner in learners.items() if beta == 2 or learner.any_beta]
+    if not fitting:
+        raise ValueError(
+            f"method={method!r} minimises the Frobenius loss (beta_loss=2), not beta_loss={beta:g};"
+            " use method='nmf' or 'exemplar'"
+        )
+    name = fitting[0] if isinstance(solver, str) and solver == "auto" else solver
+    if not isinstance(name, str) or name not in learners:
+        raise ValueError(
+            f"solver={solver!r} must be one of {['auto', *learners]} for method={method!r}"
+        )
+    if name not in fitting:
+        raise ValueError(
+            f"solver={name!r} of method={method!r} minimises the Frobenius loss (beta_loss=2), not "
+            f"beta_loss={beta:g}; use solver={fitting[0]!r}"
+        )
+    return name, learners[name]
 
 
 def learn_missing(task, known, missing):
@@ -142,8 +125,8 @@ def learn_missing(task, known, missing):
     ----------
     task : Task
         With mixtures; `sparsity` and `n_components` of all sources.
-    known : dict of int to array (k_s, m)
-        Learnt bases by source.
+    known : dict of int to (array (k_s, m), array (k_s, m))
+        Learnt bases by source, and what rebuilds the parts.
     missing : list of int
         The other sources.
 
@@ -155,20 +138,22 @@ def learn_missing(task, known, missing):
     order = [*known, *missing]
     xp = namespace(task.mixtures)
     free = [task.start(s, task.mixtures, task.n_components[s]) for s in missing]
-    W = xp.concat([*known.values(), *free], axis=0)
-    n_known = sum(basis.shape[0] for basis in known.values())
+    W = xp.concat([*(basis for basis, _ in known.values()), *free], axis=0)
+    n_known = sum(basis.shape[0] for basis, _ in known.values())
     problem = make_problem(
         task.mixtures, W.shape[0], missing=task.missing,
         alpha_H=np.concatenate([task.sparsity[s] for s in order]), alpha_W=task.shrinkage,
         frozen=np.arange(W.shape[0]) < n_known, beta=task.beta, floor=task.floor,
     )  # fmt: skip
-    start, step = descent(problem, W, task.solver, rng=task.rng, **task.options)
+    solver = SOLVERS["hals" if task.beta == 2 and task.solver != "mu" else "mu"]
+    start, step = descent(problem, W, solver, rng=task.rng, **task.batching)
     sizes = [task.n_components[s] for s in order]
-    place = [order.index(s) for s in range(len(order))]
 
     def wrap(inner):
-        pieces = split_rows(inner.components, sizes)
-        return Partial([pieces[i] for i in place], inner)
+        pieces = dict(zip(order, split_rows(inner.components, sizes), strict=True))
+        rebuilt = pieces | {s: rows for s, (_, rows) in known.items()}
+        in_order = [[group[s] for s in sorted(order)] for group in (pieces, rebuilt)]
+        return Partial(Member(*in_order), inner)
 
     return lambda: wrap(start()), lambda outer: wrap(step(outer.inner))
 
@@ -177,8 +162,16 @@ def learn_missing(task, known, missing):
 class Partial:
     """State of `learn_missing`."""
 
-    bases: list
+    member: Member
     inner: Any
+
+    @property
+    def bases(self):
+        return self.member.bases
+
+    @property
+    def reconstruction(self):
+        return self.member.reconstruction
 
     @property
     def objective(self):
@@ -187,9 +180,3 @@ class Partial:
     @property
     def converged(self):
         return self.inner.converged
-
-
-def split_rows(W, sizes):
-    """Consecutive groups of rows of W."""
-    edges = np.cumsum([0, *sizes]).tolist()
-    return [W[a:b, :] for a, b in pairwise(edges)]

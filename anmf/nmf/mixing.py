@@ -22,7 +22,7 @@ def mix_at_random(sources, n_mixtures, rng, weights=None):
         Weighted rows; they sum to the mixtures.
     """
     weights = [1.0] * len(sources) if weights is None else weights
-    drawn = [_draw(len(rows), n_mixtures, rng) for rows in sources]
+    drawn = [draw_rows(len(rows), n_mixtures, rng) for rows in sources]
     parts = np.stack(
         [rows[i] * rows.dtype.type(w) for rows, i, w in zip(sources, drawn, weights, strict=True)],
         axis=1,
@@ -30,29 +30,36 @@ def mix_at_random(sources, n_mixtures, rng, weights=None):
     return parts.sum(axis=1), parts
 
 
-def _draw(n_rows, n_draws, rng):
-    """Indices of rows, every row used equally often: shuffled passes rather than coin throws."""
+def draw_rows(n_rows, n_draws, rng):
+    """Host indices of rows, all used equally often: shuffled passes rather than coin throws."""
     passes = -(-n_draws // n_rows)
     return np.concatenate([rng.permutation(n_rows) for _ in range(passes)])[:n_draws]
 
 
-def stack_sources(sources, mixtures=None, columns=False):
-    """Turn one array a source into the ``X, y`` that estimators take.
+def stack_sources(sources, mixtures=None, columns=False, *, parts=None, paired=None):
+    """Turn one array a source, and what is known of mixtures, into the ``X, y`` of estimators.
 
     Parameters
     ----------
     sources : sequence of array (n_s, m)
         Samples of each source. An empty array (0, m) stands for a source without samples.
     mixtures : array (n, m), optional
-        Samples of mixtures, labelled −1.
+        Samples of mixtures whose parts aren't known.
     columns : bool
-        True when samples are columns, (m, n_s), as in the papers.
+        True when samples are columns, (m, n_s), as in the papers; parts are (m, n_sources, n) then.
+    parts : array (n, n_sources, m), optional
+        True parts of further mixtures (strong supervision).
+    paired : array (n, m), optional
+        The mixtures of `parts`; their sum when not given. They need not sum to it exactly (the
+        magnitudes of audio don't).
 
     Returns
     -------
-    X : array (sum n_s + n, m)
-    y : array of int (sum n_s + n,)
-        Index of the source of each row, −1 for a mixture.
+    X : array (n_rows, m)
+        Rows of the sources, then `mixtures`, then `paired`.
+    y : array of int (n_rows,), or array (n_rows, n_sources, m) with `parts`
+        Index of the source of each row, −1 for a mixture. Or the parts of each row: for a row of a
+        single source all others are zero, for a mixture of unknown parts all are NaN.
 
     Examples
     --------
@@ -60,18 +67,16 @@ def stack_sources(sources, mixtures=None, columns=False):
     >>> X, y = stack_sources([np.ones((2, 3)), np.zeros((1, 3))], mixtures=np.full((1, 3), 5.0))
     >>> y
     array([ 0,  0,  1, -1])
+    >>> X, y = stack_sources([np.ones((2, 3)), np.ones((1, 3))], parts=np.ones((4, 2, 3)))
+    >>> X.shape, y.shape
+    ((7, 3), (7, 2, 3))
     """
     blocks = [np.asarray(rows) for rows in sources]
     labels = list(range(len(blocks)))
     if mixtures is not None:
         blocks.append(np.asarray(mixtures))
         labels.append(-1)
-    for block, label in zip(blocks, labels, strict=True):
-        if block.ndim != 2:
-            name = "mixtures" if label == -1 else f"sources[{label}]"
-            raise ValueError(
-                f"{name} has shape {block.shape}; expected two dimensions, samples by features"
-            )
+    _check_blocks(blocks, labels)
     blocks = [block.T for block in blocks] if columns else blocks
     widths = sorted({block.shape[1] for block in blocks})
     if len(widths) != 1:
@@ -80,5 +85,49 @@ def stack_sources(sources, mixtures=None, columns=False):
             f"sources and mixtures have {widths} features; all need the same number of {axis}"
             + ("" if columns else " (samples are rows; columns=True when they are columns)")
         )
-    y = np.repeat(labels, [len(block) for block in blocks])
-    return np.concatenate(blocks, axis=0), y
+    X, y = np.concatenate(blocks), np.repeat(labels, [len(block) for block in blocks])
+    if parts is None:
+        if paired is not None:
+            raise ValueError("paired holds the mixtures of `parts`; pass parts too")
+        return X, y
+    parts, paired = _known_parts(parts, paired, len(sources), widths[0], columns)
+    strong = np.concatenate([_weak_parts(X, y, len(sources)), parts])
+    return np.concatenate([X, paired]), strong
+
+
+def _check_blocks(blocks, labels):
+    for block, label in zip(blocks, labels, strict=True):
+        if block.ndim != 2:
+            name = "mixtures" if label == -1 else f"sources[{label}]"
+            raise ValueError(
+                f"{name} has shape {block.shape}; expected two dimensions, samples by features"
+            )
+
+
+def _known_parts(parts, paired, n_sources, width, columns):
+    """Parts (n, n_sources, m) and their mixtures (n, m), checked."""
+    parts = np.asarray(parts)
+    parts = parts.T if columns else parts
+    if parts.ndim != 3 or parts.shape[1:] != (n_sources, width):
+        form = "(m, n_sources, n)" if columns else "(n, n_sources, m)"
+        raise ValueError(
+            f"parts has shape {np.shape(parts.T if columns else parts)}; expected {form} with "
+            f"n_sources={n_sources} and m={width}"
+        )
+    if paired is None:
+        return parts, parts.sum(axis=1)
+    paired = np.asarray(paired).T if columns else np.asarray(paired)
+    if paired.shape != (len(parts), width):
+        raise ValueError(
+            f"paired has {paired.shape} samples by features; parts need ({len(parts)}, {width})"
+        )
+    return parts, paired
+
+
+def _weak_parts(X, y, n_sources):
+    """Labels as parts: (n, n_sources, m), the row itself at its source, NaN for a mixture."""
+    parts = np.zeros((len(X), n_sources, X.shape[1]), np.result_type(X.dtype, np.float32))
+    parts[y == -1] = np.nan
+    own = np.flatnonzero(y >= 0)
+    parts[own, y[own]] = X[own]
+    return parts

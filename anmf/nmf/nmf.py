@@ -12,6 +12,7 @@ from anmf.base import SeparatorMixin
 from anmf.nmf.divergence import resolve_beta
 from anmf.nmf.parameters import check_parameters
 from anmf.nmf.problem import make_problem, model_floor
+from anmf.nmf.solvers import SOLVERS, solve
 from anmf.nmf.start import start_components
 from anmf.nmf.stream import descent
 
@@ -102,6 +103,8 @@ class NMF(SeparatorMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     True
     """
 
+    adversarial_weight = 0.0  # which ANMF makes a parameter
+
     def __init__(self, n_components=None, *, solver="hals", beta_loss=2.0, init="exemplar",
                  alpha_H=0.0, alpha_W=0.0, frozen=None, missing="error", batch_size=None,
                  forget_factor=0.7, max_iter=200, tol=1e-4, callback=None, random_state=None,
@@ -143,15 +146,13 @@ class NMF(SeparatorMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         ValueError
             For bad data, or parameters that don't fit them.
         """
-        solver = check_parameters(self)
+        self._resolve_solver()
         X = self._check(X, reset=True)
         rng = random_generator(self.random_state)
-        W, problem = self._start(X, sample_weight, rng)
-        options = {"batch_size": self.batch_size, "forget_factor": self.forget_factor}
-        start, step = descent(problem, W, solver, rng=rng, **options)
+        W, problem = self._start(X, y, sample_weight, rng)
         outcome = iterate(
-            start, step, max_iter=self.max_iter, tol=self.tol, callback=self.callback,
-            verbose=self.verbose, description=type(self).__name__,
+            *self._descent(problem, W, rng), max_iter=self.max_iter, tol=self.tol,
+            callback=self.callback, verbose=self.verbose, description=type(self).__name__,
         )  # fmt: skip
         self.components_, self._memory = outcome.state.components, None
         outcome.settle(self)
@@ -162,14 +163,15 @@ class NMF(SeparatorMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
 
         `X`, `y` and `sample_weight` are as in ``fit``; returns self.
         """
-        solver = check_parameters(self)
+        solver = self._resolve_solver()
         first = not hasattr(self, "components_")
         X = self._check(X, reset=first)
         if first:
-            W, problem = self._start(X, sample_weight, random_generator(self.random_state))
+            W, problem = self._start(X, y, sample_weight, random_generator(self.random_state))
             self._memory, self.objective_, self.n_iter_ = None, np.empty(0), 0
         else:
-            W, problem = moved(self.components_, X), self._problem(X, sample_weight)
+            problem = self._problem(*self._arrange(X, y, sample_weight))
+            W = moved(self.components_, X)
         memory = self._memory or solver.start_memory(problem, W)
         self.components_, _, self._memory, value = solver.absorb(
             problem, W, None, memory, self.forget_factor
@@ -190,7 +192,7 @@ class NMF(SeparatorMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         H : array (n, k)
         """
         W, problem = self._fitted(X)
-        return check_parameters(self).solve(problem, W)
+        return solve(problem, W)
 
     def inverse_transform(self, X):
         """The model H W of given activations; missing entries of the data are completed by it.
@@ -229,7 +231,7 @@ class NMF(SeparatorMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         xp, X = problem.xp, problem.X
         if sparse.issparse(X):
             X = X.toarray()
-        model = check_parameters(self).solve(problem, W) @ W
+        model = solve(problem, W) @ W
         if problem.observed is not None:
             X = xp.where(problem.observed > 0, X, model)
         explained = xp.where(model < X, model, X)
@@ -255,7 +257,7 @@ class NMF(SeparatorMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         if y is not None and np.ndim(y) == 3:
             return super().score(X, y, metric)
         W, problem = self._fitted(X)
-        return -problem.loss(check_parameters(self).solve(problem, W), W)
+        return -problem.loss(solve(problem, W), W)
 
     @property
     def n_components_(self):
@@ -276,22 +278,39 @@ class NMF(SeparatorMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         sparse_too = self.__sklearn_tags__().input_tags.sparse
         return check_samples(self, X, reset=reset, missing=self.missing, accept_sparse=sparse_too)
 
-    def _start(self, X, sample_weight, rng):
-        """Initial components, and the problem; what `transform` needs of the data is kept."""
-        weight = check_weights(sample_weight, X.shape[0])
-        self._floor = model_floor(X)
-        W, self._frozen = start_components(
-            X, self.n_components, self.init, self.frozen, rng, weight
-        )
-        return W, self._problem(X, weight)
+    def _resolve_solver(self):
+        """Check the parameters, and return the solver's module."""
+        return check_parameters(self, SOLVERS)
 
-    def _problem(self, X, sample_weight=None):
+    def _arrange(self, X, y, sample_weight):
+        """Rows with the adversarial ones last, their weights, and how many are adversarial."""
+        return X, check_weights(sample_weight, X.shape[0]), 0
+
+    def _start(self, X, y, sample_weight, rng):
+        """Initial components, and the problem; what `transform` needs of the data is kept."""
+        X, weight, n_adversarial = self._arrange(X, y, sample_weight)
+        n_true = X.shape[0] - n_adversarial
+        true = X[:n_true, :] if n_adversarial else X
+        self._floor = model_floor(true)
+        W, self._frozen = start_components(
+            true, self.n_components, self.init, self.frozen, rng,
+            None if weight is None else weight[:n_true],
+        )  # fmt: skip
+        return W, self._problem(X, weight, n_adversarial)
+
+    def _descent(self, problem, W, rng):
+        """What makes the first state, and what lowers its objective."""
+        options = {"batch_size": self.batch_size, "forget_factor": self.forget_factor}
+        return descent(problem, W, self._resolve_solver(), rng=rng, **options)
+
+    def _problem(self, X, weight=None, n_adversarial=0):
         k = self._frozen.shape[0]
         return make_problem(
-            X, k, missing=self.missing, sample_weight=check_weights(sample_weight, X.shape[0]),
+            X, k, missing=self.missing, sample_weight=weight,
             alpha_H=check_penalty("alpha_H", self.alpha_H, k),
             alpha_W=check_penalty("alpha_W", self.alpha_W, k), frozen=self._frozen,
-            beta=resolve_beta(self.beta_loss), floor=self._floor,
+            beta=resolve_beta(self.beta_loss), floor=self._floor, n_adversarial=n_adversarial,
+            adversarial_weight=self.adversarial_weight,
         )  # fmt: skip
 
     def _fitted(self, X):

@@ -6,49 +6,97 @@ from anmf._core.arrays import to_host
 from anmf._core.checks import check_choice, check_count, check_penalty, check_real
 from anmf.metrics import METRICS
 from anmf.nmf.divergence import resolve_beta
-from anmf.nmf.methods import METHODS
+from anmf.nmf.methods import METHODS, resolve_learner
 from anmf.nmf.solvers import resolve_solver
 
 DEFAULT_SIZE = 64
 """Components of a source for ``n_components=None``, where it has as many rows and features."""
 
-DEFAULT_SPARSITY = 0.07
-"""``alpha_H='auto'`` over the mean length of the labelled rows; see `anmf.NMF_separation`."""
+RECONSTRUCTIONS = ("tied", "untied")
 
 
-def check_parameters(estimator):
+def check_parameters(estimator, solvers):
     """Check what needs no data, and return the solver's module.
 
     Parameters
     ----------
     estimator : BaseEstimator
         With the parameters of `anmf.NMF`.
+    solvers : dict of str to module
+        The solvers it may have.
 
     Raises
     ------
     ValueError
         Naming the parameter, its value and what is expected.
     """
-    solver = resolve_solver(estimator.solver, resolve_beta(estimator.beta_loss))
+    solver = resolve_solver(estimator.solver, resolve_beta(estimator.beta_loss), solvers)
+    check_count("max_iter", estimator.max_iter)
+    _check_common(estimator)
+    return solver
+
+
+def _check_common(estimator):
     check_choice("missing", estimator.missing, ("error", "ignore"))
     check_count("batch_size", estimator.batch_size, optional=True)
-    check_count("max_iter", estimator.max_iter)
     check_real("tol", estimator.tol)
     check_real("forget_factor", estimator.forget_factor, maximum=1.0)
     if estimator.callback is not None and not callable(estimator.callback):
         raise ValueError(f"callback={estimator.callback!r} must be callable or None")
-    return solver
 
 
 def check_separation(estimator):
-    """`check_parameters`, and those that only `NMF_separation` has."""
-    check_parameters(estimator)
+    """Check the parameters of `NMF_separation` that need no data.
+
+    Returns
+    -------
+    solver : str
+    learner : anmf.nmf.methods.Learner
+    """
+    _check_common(estimator)
     check_choice("method", estimator.method, METHODS)
+    solver, learner = resolve_learner(
+        estimator.method, estimator.solver, resolve_beta(estimator.beta_loss)
+    )
     check_choice("metric", estimator.metric, METRICS)
-    check_count("n_sources", estimator.n_sources, optional=True)
-    check_count("n_iter_no_change", estimator.n_iter_no_change)
-    check_real("alpha_W", estimator.alpha_W)
+    check_choice("reconstruction", estimator.reconstruction, RECONSTRUCTIONS)
+    for name in ("n_sources", "max_iter", "adversarial_batch_size"):
+        check_count(name, getattr(estimator, name), optional=True)
+    for name in ("n_iter_no_change", "n_estimators"):
+        check_count(name, getattr(estimator, name))
+    check_count("warm_up", estimator.warm_up, minimum=0, optional=True)
+    for name in ("alpha_W", "data_weight", "supervised_weight", "learning_rate"):
+        check_real(name, getattr(estimator, name))
     check_real("validation_fraction", estimator.validation_fraction, minimum=1e-6, maximum=0.9)
+    return solver, learner
+
+
+def one_a_source(name, value, n_sources):
+    """A non-negative number for every source, from one number or one a source."""
+    values = [value] * n_sources if np.ndim(value) == 0 else list(value)
+    if len(values) != n_sources:
+        raise ValueError(
+            f"{name}={value!r} must be one number, or one for each of the {n_sources} sources"
+        )
+    for number in values:
+        check_real(name, number)
+    return [float(number) for number in values]
+
+
+def check_shares(shares, n_sources):
+    """Raise unless `adversarial_shares` is None or a matrix of shares whose rows allow for 1."""
+    if shares is None:
+        return
+    matrix = np.asarray(shares, dtype=float)
+    fits = matrix.shape == (n_sources, n_sources) and np.all(np.isfinite(matrix))
+    if fits:
+        matrix = matrix * (1 - np.eye(n_sources))
+    if not fits or np.any(matrix < 0) or np.any(matrix.sum(axis=1) > 1 + 1e-9):
+        raise ValueError(
+            f"adversarial_shares must be an array ({n_sources}, {n_sources}), entry i, j the share "
+            f"of source j among the adversarial data of source i, rows summing to at most 1 without"
+            f" the diagonal; got {shares!r}"
+        )
 
 
 def declared_sources(n_components, n_sources):
@@ -101,15 +149,15 @@ def check_inits(init, n_sources):
         )
 
 
-def resolve_sparsity(alpha_H, n_components, taught, beta):
-    """Sparsity as a host array (n_components,); 'auto' from the mean length of the labelled rows.
-
-    Missing entries count as 0.
-    """
-    if not (isinstance(alpha_H, str) and alpha_H == "auto"):
-        return check_penalty("alpha_H", alpha_H, n_components)
-    if beta != 2:
-        return np.zeros(n_components)
+def mean_length(taught):
+    """Mean length of the rows of all sources; missing entries count as 0."""
     rows = (to_host(source).astype(np.float64) for source in taught.sources)
     square = np.concatenate([np.nansum(source**2, axis=1) for source in rows])
-    return np.full(n_components, DEFAULT_SPARSITY * np.sqrt(square).mean())
+    return float(np.sqrt(square).mean())
+
+
+def resolve_sparsity(alpha_H, n_components, default, beta):
+    """Sparsity as a host array (n_components,), `default` for 'auto' and the Frobenius loss."""
+    if not (isinstance(alpha_H, str) and alpha_H == "auto"):
+        return check_penalty("alpha_H", alpha_H, n_components)
+    return np.full(n_components, default if beta == 2 else 0.0)

@@ -16,6 +16,9 @@ _BLOCK_BYTES = 2**19  # of X, so that a block and its model stay in the second-l
 class Problem:
     """Minimise Σ_i ω_i [D_β(x_i | h_i W) + Σ_t α_t h_it] + Σ_t α'_t |w_t|₁ over H, W ≥ 0.
 
+    Adversarial rows, which are to be fitted badly, come last and have negative weights. Every row's
+    activations minimise its own bracket, whatever its weight.
+
     Attributes
     ----------
     X : array or sparse matrix (n, m)
@@ -23,7 +26,8 @@ class Problem:
     observed : array (n, m) or None
         1 where an entry of X is known, 0 where it is missing; None when all are known.
     weight : array (n, 1) or float
-        ω_i, non-negative, summing to one over the rows.
+        ω_i, summing to one over the true rows and to minus their total weight over the
+        adversarial ones.
     sparsity : array (k,)
         α_t.
     shrinkage : array (k,)
@@ -38,6 +42,8 @@ class Problem:
     floor : float
         Smallest value of the model H W, and of X for β ≤ 0.
     xp : array namespace
+    n_true : int
+        Rows before the first adversarial one.
     """
 
     X: Any
@@ -51,16 +57,25 @@ class Problem:
     beta: float
     floor: float
     xp: Any
+    n_true: int
 
     def rows(self, indices):
-        """The same problem on some rows, by host indices; weights sum to one on average."""
-        weight = self.weight
-        if not isinstance(weight, float):
-            weight = take_rows(weight, indices) * (self.X.shape[0] / len(indices))
-        else:
-            weight = 1.0 / len(indices)
+        """The same problem on some rows, by ascending host indices.
+
+        Weights are scaled up, so that both kinds of rows keep their total weight on average.
+        """
+        n, n_true = self.X.shape[0], int(np.searchsorted(indices, self.n_true))
+        weight = 1.0 / len(indices)
+        if not isinstance(self.weight, float):
+            sizes = np.array([[self.n_true, n - self.n_true], [n_true, len(indices) - n_true]])
+            share = np.repeat(sizes[0] / np.maximum(sizes[1], 1), sizes[1])[:, None]
+            weight = take_rows(self.weight, indices)
+            weight = weight * like(share, weight)
         observed = None if self.observed is None else take_rows(self.observed, indices)
-        return replace(self, X=take_rows(self.X, indices), observed=observed, weight=weight)
+        return replace(
+            self, X=take_rows(self.X, indices), observed=observed, weight=weight,
+            n_true=n_true,
+        )  # fmt: skip
 
     def blocks(self, size=None):
         """Slices of rows: `size` each, or so that their share of X fits the cache.
@@ -84,6 +99,11 @@ class Problem:
         if isinstance(self.weight, float):
             return (H.T @ B) * self.weight
         return (H * self.weight).T @ B
+
+    def grams(self, H):
+        """Hᵀ |Ω| H of the true and of the adversarial rows."""
+        weighted, n = H * self.weight, self.n_true
+        return weighted[:n, :].T @ H[:n, :], -(weighted[n:, :].T @ H[n:, :])
 
     def constant(self):
         """Part of the objective that doesn't depend on the factors."""
@@ -126,26 +146,36 @@ class Problem:
 
 
 def make_problem(X, n_components, *, missing="error", sample_weight=None, alpha_H=0.0, alpha_W=0.0,
-                 frozen=None, beta=2.0, floor=0.0):  # fmt: skip
+                 frozen=None, beta=2.0, floor=0.0, n_adversarial=0,
+                 adversarial_weight=0.0):  # fmt: skip
     """Assemble a `Problem` from checked data, where NaN means missing for ``missing='ignore'``.
 
     `sample_weight` (n,), the penalties (k,) or numbers, and the mask `frozen` (k,) are host values.
+    The last `n_adversarial` rows are adversarial and weigh −`adversarial_weight` together.
     """
     xp, n = namespace(X), X.shape[0]
     reference = X.data if sparse.issparse(X) else X
     X, observed = _split_missing(X, xp) if missing == "ignore" else (X, None)
     if beta <= 0:
         X = xp.clip(X, floor, None)
-    weight = 1.0 / n
-    if sample_weight is not None:
-        weight = like(np.reshape(sample_weight / sample_weight.sum(), (-1, 1)), reference)
+    weight, n_true = 1.0 / n, n - n_adversarial
+    if sample_weight is not None or n_adversarial:
+        sample_weight = np.ones(n) if sample_weight is None else sample_weight
+        weight = like(_signed(sample_weight, n_true, adversarial_weight), reference)
     penalties = [np.broadcast_to(np.asarray(a, float), (n_components,)) for a in (alpha_H, alpha_W)]
     frozen = np.zeros(n_components, bool) if frozen is None else np.asarray(frozen, bool)
     return Problem(
         X, observed, weight, *(like(a, reference) for a in penalties),
         like(frozen[:, None], reference, dtype=xp.bool), tuple(np.flatnonzero(~frozen).tolist()),
-        any(a.any() for a in penalties), beta, floor, xp,
+        any(a.any() for a in penalties), beta, floor, xp, n_true,
     )  # fmt: skip
+
+
+def _signed(sample_weight, n_true, adversarial_weight):
+    """Host weights (n, 1): positive with sum 1, then negative with sum −`adversarial_weight`."""
+    true, adversarial = sample_weight[:n_true], sample_weight[n_true:]
+    scaled = [true / true.sum(), -adversarial_weight * adversarial / (adversarial.sum() or 1.0)]
+    return np.concatenate(scaled)[:, None]
 
 
 def model_floor(X):

@@ -165,7 +165,7 @@ def _sphere_sweeps(W, P, Q, shrinkage, free, n_sweeps):
 
 
 @jit
-def _cholesky_solve(A, b, n):
+def cholesky_solve(A, b, n):
     """Solve A x = b for symmetric positive definite A[:n, :n], both overwritten; b becomes x."""
     for i in range(n):
         for j in range(i + 1):
@@ -204,7 +204,7 @@ def _support_step(H, C, G, relative_ridge):
             for b in range(a + 1):
                 system[a, b] = g[t, support[b]]
             system[a, a] += guard
-        _cholesky_solve(system, d, size)
+        cholesky_solve(system, d, size)
         theta = 1.0
         for a in range(size):
             if d[a] < 0:
@@ -236,14 +236,14 @@ def _inner_above(X, logs, least, out):
         out[i] = value
 
 
-def _aligned(*arrays):
+def aligned(*arrays):
     """The arrays in C order and the dtype of the first (a kernel is compiled once a dtype)."""
     return [np.ascontiguousarray(a, dtype=arrays[0].dtype) for a in arrays]
 
 
 def coordinate_sweeps(H, C, G, n_sweeps):
     """Twin of `anmf.nmf.updates.coordinate_sweeps`."""
-    H, C, G = _aligned(H, C, G)
+    H, C, G = aligned(H, C, G)
     out, gains = np.empty_like(H), np.empty((len(H), 2), H.dtype)
     _coordinate_sweeps(H, C, G, n_sweeps, out, gains)
     return out, gains
@@ -251,7 +251,7 @@ def coordinate_sweeps(H, C, G, n_sweeps):
 
 def coordinate_sweeps_each(H, C, G, n_sweeps):
     """Twin of `anmf.nmf.updates.coordinate_sweeps_each`."""
-    H, C, G = _aligned(H.copy(), C, G)
+    H, C, G = aligned(H.copy(), C, G)
     gains = np.zeros((len(H), 2), H.dtype)
     _coordinate_sweeps_each(H, C, G, n_sweeps, gains)
     return H, gains
@@ -259,7 +259,7 @@ def coordinate_sweeps_each(H, C, G, n_sweeps):
 
 def support_step(H, C, G):
     """Twin of `anmf.nmf.updates.support_step`; the small systems are solved in double precision."""
-    H, C, G = _aligned(H.copy(), C, G)
+    H, C, G = aligned(H.copy(), C, G)
     _support_step(H, C, G.reshape(-1, *G.shape[-2:]), updates.RIDGE)
     return H
 
@@ -268,7 +268,7 @@ def ratio_terms(X, Y, beta, floor):
     """Twin of `anmf.nmf.updates.ratio_terms` for β of 1 and 0; powers are NumPy's own."""
     if beta not in (0, 1):
         return updates.ratio_terms.reference(X, Y, beta, floor, xp=np)
-    X, Y = _aligned(X, Y)
+    X, Y = aligned(X, Y)
     flat, floor = (X.ravel(), Y.ravel()), X.dtype.type(floor)
     first = np.empty_like(X)
     if beta == 1:
@@ -281,7 +281,7 @@ def ratio_terms(X, Y, beta, floor):
 
 def log_inner(X, Y, floor):
     """Twin of `anmf.nmf.updates.log_inner`: NumPy's logarithm, then floor and sum in one pass."""
-    X, Y = _aligned(X, Y)
+    X, Y = aligned(X, Y)
     with np.errstate(divide="ignore"):
         logs = np.log(Y)
     out = np.empty(len(X), X.dtype)
@@ -291,6 +291,6 @@ def log_inner(X, Y, floor):
 
 def sphere_sweeps(W, P, Q, shrinkage, free, n_sweeps):
     """Twin of `anmf.nmf.updates.sphere_sweeps`."""
-    W, P, Q, shrinkage = _aligned(W.copy(), P, Q, shrinkage)
+    W, P, Q, shrinkage = aligned(W.copy(), P, Q, shrinkage)
     _sphere_sweeps(W, P, Q, shrinkage, np.asarray(free, dtype=np.intp), n_sweeps)
     return W

@@ -19,9 +19,9 @@ import numpy as np
 from anmf._core.arrays import put_rows, take_rows, total
 from anmf.nmf import stochastic_mu
 from anmf.nmf.problem import make_problem
-from anmf.nmf.stochastic_mu import activation_update, basis_update, terms, turn
+from anmf.nmf.stochastic_mu import activation_update, terms, turn
 from anmf.nmf.task import split_rows
-from anmf.nmf.updates import unit_rows
+from anmf.nmf.updates import multiply, unit_rows
 
 
 @dataclass(frozen=True)
@@ -111,28 +111,30 @@ def _updated(scheme, joint, state):
 def _batch(scheme, joint, state, pairs, rows):
     """Bases after one batch of mixtures and of each source's rows."""
     xp, bases, own, H = joint.xp, list(state.bases), list(state.own), state.activations
-    mixed, edges = joint.rows(pairs), np.cumsum([0, *scheme.sizes]).tolist()
-    U = take_rows(scheme.parts, pairs)
+    mixed, parts = joint.rows(pairs), take_rows(scheme.parts, pairs)
+    edges = np.cumsum([0, *scheme.sizes]).tolist()
     for s, W in enumerate(bases):
         if scheme.epochs.update_H:
             h = activation_update(mixed, take_rows(H, pairs), xp.concat(bases, axis=0))
             H = put_rows(H, pairs, h)
         h = take_rows(H, pairs)[:, edges[s] : edges[s + 1]]
-        weight = scheme.supervised_weight
-        above, below = weight * mixed.gather(h, U[:, s, :]), weight * mixed.gather(h, h) @ W
+        above = scheme.supervised_weight * mixed.gather(h, parts[:, s, :])
+        below = scheme.supervised_weight * mixed.gather(h, h) @ W
         if scheme.problems:
-            batch, g = scheme.problems[s].rows(rows[s]), take_rows(own[s], rows[s])
-            if scheme.epochs.update_H:
-                g = activation_update(batch, g, W)
-                own[s] = put_rows(own[s], rows[s], g)
-            more = terms(batch, g, W)
-            above, below = (
-                old + scheme.data_weight * new
-                for old, new in zip((above, below), more, strict=True)
-            )
-        shrinkage, frozen = xp.zeros_like(W[:, 0]) + scheme.shrinkage, joint.frozen[: len(W), :]
-        bases[s] = basis_update(W, above, below, shrinkage, frozen, xp=xp)
+            own[s], more, less = _own_terms(scheme, s, W, own[s], rows[s])
+            above, below = above + more, below + less
+        bases[s] = multiply(W, above, below + scheme.shrinkage, 1.0, xp=xp)
     return replace(state, bases=tuple(bases), own=tuple(own), activations=H)
+
+
+def _own_terms(scheme, source, W, H, rows):
+    """Activations of a source's true and adversarial rows, and what a batch adds to both sides."""
+    batch, h = scheme.problems[source].rows(rows), take_rows(H, rows)
+    if scheme.epochs.update_H:
+        h = activation_update(batch, h, W)
+        H = put_rows(H, rows, h)
+    above, below = terms(batch, h, W)
+    return H, scheme.data_weight * above, scheme.data_weight * below
 
 
 def _normalised(joint, state):

@@ -161,12 +161,12 @@ class NMF_separation(
 
     References
     ----------
-    Ludvigsen and Grasmair, "Maximum discrepancy generative regularization and non-negative matrix
-    factorization for single channel source separation", arXiv 2404.15296, 2024. Weninger, Le Roux,
-    Hershey and Watanabe, "Discriminative NMF and its application to single-channel source
-    separation", Interspeech 2014. Schmidt and Olsson, "Single-channel speech separation using sparse non-negative matrix
-    factorization", Interspeech 2006. Le Roux, Weninger and Hershey, "Sparse NMF — half-baked or
-    well done?", MERL TR2015-023, 2015.
+    Schmidt and Olsson, "Single-channel speech separation using sparse non-negative matrix
+    factorization", Interspeech 2006. Weninger, Le Roux, Hershey and Watanabe, "Discriminative NMF
+    and its application to single-channel source separation", Interspeech 2014. Le Roux, Weninger
+    and Hershey, "Sparse NMF — half-baked or well done?", MERL TR2015-023, 2015. Ludvigsen and
+    Grasmair, "Maximum discrepancy generative regularization and non-negative matrix factorization
+    for single channel source separation", arXiv 2404.15296, 2024.
 
     Examples
     --------

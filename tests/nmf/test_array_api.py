@@ -4,7 +4,7 @@ import array_api_strict
 import numpy as np
 import pytest
 
-from anmf import NMF, NMF_separation
+from anmf import ANMF, NMF, NMF_separation, stack_sources
 from anmf._core.arrays import device, namespace, to_host
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -120,6 +120,65 @@ def test_nmf_separation(library, options, X):
         np.testing.assert_allclose(model.score(foreign, y), expected.score(X, y), rtol=1e-4)
     model.fit(foreign, parts)
     assert model.separate(foreign).shape == tuple(parts.shape)
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"alpha_H": 0.1, "alpha_W": 0.01},
+        {"adversarial_weight": 2.0},
+        {"batch_size": 15},
+        {"solver": "mu", "batch_size": 8},
+        {"solver": "mu", "batch_size": 8, "update_H": True},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("gaps", [False, True])
+def test_anmf(library, options, gaps, X):
+    options = {"max_iter": 6, "tol": 0, "random_state": 0, **options}
+    y = np.repeat([1, -1, 1], [10, 20, 10])
+    if gaps:
+        X[np.random.default_rng(0).random(X.shape) < 0.1] = np.nan
+        options["missing"] = "ignore"
+    expected, model = ANMF(4, **options).fit(X, y), ANMF(4, **options)
+    foreign = library(X)
+    assert_same(model.fit(foreign, library(y)).components_, expected.components_, foreign, 1e-5)
+    np.testing.assert_allclose(model.objective_, expected.objective_, rtol=1e-5)
+    assert_same(model.transform(foreign), expected.transform(X), foreign, rtol=1e-4)
+    np.testing.assert_allclose(model.score(foreign, y), expected.score(X, y), rtol=1e-4)
+    weight = np.arange(40.0) % 3
+    model.partial_fit(foreign, library(y), library(weight))
+    expected.partial_fit(X, y, weight)
+    assert_same(model.components_, expected.components_, foreign, 1e-4)
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"method": "anmf"},
+        {"method": "dnmf"},
+        {"method": "dnmf", "reconstruction": "tied", "n_estimators": 2},
+        {"method": "anmf+dnmf", "remix": False},
+        {"method": "anmf+dnmf", "solver": "mu"},
+        {"method": "anmf+dnmf", "solver": "mu", "update_H": True},
+    ],
+    ids=str,
+)
+def test_taught_methods(library, options, X):
+    """Weak and strong data together."""
+    parts = np.random.default_rng(2).random((8, 2, 25))
+    taught = stack_sources([X[:12], X[12:24]], X[24:30], parts=parts)
+    options = {"max_iter": 3, "warm_up": 2, "batch_size": 6, "random_state": 0, **options}
+    expected, model = NMF_separation(3, **options).fit(*taught), NMF_separation(3, **options)
+    foreign = library(taught[0])
+    model.fit(foreign, library(taught[1]))
+    np.testing.assert_allclose(model.objective_, expected.objective_, rtol=1e-4)
+    assert_same(model.components_, expected.components_, foreign, 1e-3)
+    assert_same(model.separate(foreign), expected.separate(taught[0]), foreign, 1e-3)
+    score = model.score(foreign, library(taught[1]))
+    np.testing.assert_allclose(score, expected.score(*taught), rtol=1e-3)
 
 
 @pytest.mark.parametrize("library", LIBRARIES)

@@ -59,8 +59,8 @@ def test_gallery_layout(script):
 def test_mnist(tmp_path):
     done = run(ROOT / "examples" / "mnist.py", tmp_path, "--quick", "--digits", "3", "8")
     assert done.returncode == 0, done.stderr
-    found = re.findall(r"^(nmf|exemplar) +64 +(\d+\.\d)", done.stdout, flags=re.MULTILINE)
-    assert [method for method, _ in found] == ["nmf", "exemplar"]
+    found = re.findall(r"^([a-z]+) +64 +(\d+\.\d)", done.stdout, flags=re.MULTILINE)
+    assert [method for method, _ in found] == ["nmf", "exemplar", "anmf", "dnmf"]
     assert all(float(value) > decibels(done.stdout)[0] + 3 for _, value in found)
     assert not list(tmp_path.iterdir())
 

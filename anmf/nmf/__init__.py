@@ -5,6 +5,7 @@ from anmf.nmf.divergence import BETA_LOSSES, beta_divergence
 from anmf.nmf.methods import METHODS
 from anmf.nmf.mixing import mix_at_random, stack_sources
 from anmf.nmf.nmf import NMF
+from anmf.nmf.search import search_space, tune
 from anmf.nmf.separation import NMF_separation
 
 __all__ = [
@@ -15,5 +16,7 @@ __all__ = [
     "NMF_separation",
     "beta_divergence",
     "mix_at_random",
+    "search_space",
     "stack_sources",
+    "tune",
 ]

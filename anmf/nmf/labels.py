@@ -160,8 +160,9 @@ def known_mixtures(X, y, expected):
     X : array (n, m)
         Checked samples.
     y : array (n,) or (n, n_sources, m)
-        As in `read_labels`. Rows with the parts of several sources serve as they are. Without any,
-        rows of single sources are mixed, as many times as the commonest source has rows.
+        As in `read_labels`. Of true parts, the rows with several of them serve, or where there are
+        none, all whose parts are known. With labels, rows of single sources are mixed, as many
+        times as the commonest source has rows.
     expected : sequence of int
         The labels that must be there.
 
@@ -170,14 +171,17 @@ def known_mixtures(X, y, expected):
     mixtures : array (n_mixtures, m)
     parts : array (n_mixtures, n_sources, m)
     """
+    if np.ndim(y) == 3:
+        host = to_host(y)
+        known = ~np.isnan(host).all(axis=(1, 2))
+        mixed = known & ((host > 0).any(axis=2).sum(axis=1) > 1)
+        rows = np.flatnonzero(mixed if mixed.any() else known)
+        return take_rows(X, rows), like(host[rows], X)
     taught = read_labels(X, y)
-    if taught.parts is not None:
-        return taught.paired, taught.parts
-    filled = [n for n, rows in zip(taught.labels, taught.isolated, strict=True) if rows.shape[0]]
-    if filled != list(expected):
+    if list(taught.labels) != list(expected):
         raise ValueError(
-            f"y holds the labels {[int(n) for n in filled]}; to make mixtures, score needs rows of "
-            f"each of {[int(n) for n in expected]} (in cross-validation use "
+            f"y holds the labels {[int(n) for n in taught.labels]}; to make mixtures, score needs "
+            f"rows of each of {[int(n) for n in expected]} (in cross-validation use "
             "cv=StratifiedKFold(n_splits)), or the true parts as y"
         )
     rows = [to_host(source) for source in taught.isolated]

@@ -333,9 +333,9 @@ class NMF_separation(
         X : array (n, m)
             Mixtures, or labelled rows of the sources.
         y : array (n, n_sources, m) or array of int (n,)
-            As in ``fit``. Where rows with the parts of several sources are among others, only they
-            count. Where there are none, mixtures are made from the rows of single sources (always
-            the same ones), so that cross-validation works with labels alone. Use scikit-learn's
+            True parts of the mixtures; of weak and strong data together, only rows with the parts
+            of several sources count. Or labels, from whose rows mixtures are made (always the same
+            ones), so that cross-validation works with labels alone. Use scikit-learn's
             ``StratifiedKFold`` there, so that every fold has rows of every source.
         metric : str or None
             A name of `anmf.metrics.METRICS`; None for the parameter `metric`.

@@ -75,12 +75,14 @@ def test_scoring_prefers_true_mixtures(data):
     for known in (known_mixtures(X, y, [0, 1]), known_mixtures(paired, parts, [0, 1])):
         np.testing.assert_array_equal(known[0], paired)
         np.testing.assert_array_equal(known[1], parts)
-    made = known_mixtures(X[:8], y[:8], [0, 1])
-    again = known_mixtures(*stack_sources(sources), [0, 1])
-    np.testing.assert_array_equal(made[0], again[0])
-    assert made[0].shape == (5, 4)
-    with pytest.raises(ValueError, match=r"no row with the sources \[1\], and no mixture"):
-        known_mixtures(X[:5], y[:5], [0, 1])
+    alone, own = known_mixtures(X[:10], y[:10], [0, 1])
+    np.testing.assert_array_equal(alone, X[:8])
+    np.testing.assert_array_equal(own, y[:8])
+    made, made_parts = known_mixtures(*stack_sources(sources), [0, 1])
+    assert made.shape == (5, 4)
+    np.testing.assert_allclose(made_parts.sum(axis=1), made)
+    with pytest.raises(ValueError, match=r"holds the labels \[0\].*needs rows of each of \[0, 1\]"):
+        known_mixtures(X[:5], np.zeros(5), [0, 1])
     model = NMF_separation(2, random_state=0).fit(X, y)
     np.testing.assert_allclose(model.score(X, y), model.score(paired, parts))
 

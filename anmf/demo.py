@@ -122,8 +122,9 @@ def warm_up(data, n_components):
         Seconds.
     """
     start = time.perf_counter()
-    model = NMF_separation(n_components, max_iter=2, random_state=0)
-    model.fit(data.X_train, data.y_train).separate(data.X_test)
+    for method in METHODS:
+        model = NMF_separation(n_components, method=method, max_iter=2, warm_up=1, random_state=0)
+        model.fit(data.X_train, data.y_train).separate(data.X_test)
     return time.perf_counter() - start
 
 

@@ -20,6 +20,9 @@ from anmf.nmf.mixing import draw_rows
 from anmf.nmf.task import split_rows
 from anmf.nmf.updates import coordinate_sweeps, unit_rows
 
+BATCH_SIZE = 250
+"""Mixtures of a batch, unless told otherwise."""
+
 _SWEEPS = 16
 _LEAST, _FLOOR = 2e-4, 5e-4  # ε and δ over the mean length of the rows, and its square
 

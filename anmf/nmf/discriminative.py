@@ -15,7 +15,6 @@ from anmf.nmf.adversarial import (
 )
 from anmf.nmf.bilevel import Recipe
 
-_BATCH_SIZE = 250
 _START_SPARSITY = 2.0  # of the first bases, over that of the training
 
 
@@ -85,7 +84,7 @@ def _begin(task, first_bases, terms):
         sparsity=like(_stacked_sparsity(task), reference),
         tied=options.reconstruction == "tied",
         scale=task.scale or 1.0,
-        batch_size=options.batch_size or _BATCH_SIZE,
+        batch_size=options.batch_size or bilevel.BATCH_SIZE,
         n_epochs=options.max_iter,
         learning_rate=options.learning_rate,
         data_weight=options.data_weight,

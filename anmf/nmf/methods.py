@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from anmf._core.arrays import namespace
+from anmf.nmf import bilevel, stochastic_mu
 from anmf.nmf.adversarial import learn_against_others, learn_against_others_mu
 from anmf.nmf.discriminative import learn_bilevel, learn_bilevel_adversarial, learn_paired_mu
 from anmf.nmf.init import exemplar
@@ -38,6 +39,8 @@ class Learner:
         Over the mean length of the rows.
     warm_up : int
         Iterations of plain NMF before the first of the method's own.
+    batch_size : int or None
+        None for all rows at once.
     any_beta : bool
         Whether it can minimise other divergences than the Frobenius loss.
     """
@@ -46,6 +49,7 @@ class Learner:
     max_iter: int = 30
     sparsity: float = SPARSITY
     warm_up: int = 0
+    batch_size: int | None = None
     any_beta: bool = False
 
 
@@ -70,8 +74,8 @@ def take_exemplars(task):
     return lambda: Fixed(bases), lambda state: state
 
 
-_PUBLISHED = {"max_iter": 200}
-_BILEVEL = {"max_iter": 100, "sparsity": 0.012, "warm_up": 30}
+_PUBLISHED = {"max_iter": 200, "batch_size": stochastic_mu.BATCH_SIZE}
+_BILEVEL = {"max_iter": 100, "sparsity": 0.012, "warm_up": 30, "batch_size": bilevel.BATCH_SIZE}
 
 METHODS = {
     "nmf": {"hals": Learner(learn_each), "mu": Learner(learn_each, any_beta=True)},

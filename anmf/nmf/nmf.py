@@ -8,6 +8,7 @@ from sklearn.utils.validation import check_is_fitted
 from anmf._core.arrays import is_foreign, moved, random_generator
 from anmf._core.checks import check_penalty, check_samples, check_weights
 from anmf._core.iterate import iterate
+from anmf._core.threads import limited_threads
 from anmf.base import SeparatorMixin
 from anmf.nmf.divergence import resolve_beta
 from anmf.nmf.parameters import check_parameters
@@ -150,10 +151,11 @@ class NMF(SeparatorMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         X = self._check(X, reset=True)
         rng = random_generator(self.random_state)
         W, problem = self._start(X, y, sample_weight, rng)
-        outcome = iterate(
-            *self._descent(problem, W, rng), max_iter=self.max_iter, tol=self.tol,
-            callback=self.callback, verbose=self.verbose, description=type(self).__name__,
-        )  # fmt: skip
+        with limited_threads(*problem.X.shape, W.shape[0]):
+            outcome = iterate(
+                *self._descent(problem, W, rng), max_iter=self.max_iter, tol=self.tol,
+                callback=self.callback, verbose=self.verbose, description=type(self).__name__,
+            )  # fmt: skip
         self.components_, self._memory = outcome.state.components, None
         outcome.settle(self)
         return self

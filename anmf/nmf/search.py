@@ -210,9 +210,7 @@ class ProgressSearchCV(RandomizedSearchCV):
         steadily = self.progress and isinstance(self.error_score, str)
         size = effective_n_jobs(self.n_jobs) if steadily else len(candidates)
         chosen = self.refit if isinstance(self.refit, str) else "score"
-        with tqdm(
-            total=len(candidates), desc="tune", disable=not self.progress, leave=False
-        ) as bar:
+        with tqdm(total=len(candidates), desc="tune", disable=not self.progress) as bar:
             for first in range(0, len(candidates), size):
                 group = candidates[first : first + size]
                 scores = evaluate_candidates(group).get(f"mean_test_{chosen}")

@@ -9,6 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 from anmf._core.arrays import moved, namespace, random_generator
 from anmf._core.checks import check_samples
 from anmf._core.iterate import iterate
+from anmf._core.threads import limited_threads
 from anmf.base import SeparatorMixin
 from anmf.masks import wiener
 from anmf.metrics import mean_score
@@ -144,12 +145,13 @@ class NMF_separation(
     250 pairs and 500 single rows of each of two digits, it gains 2.5 dB over 'nmf' in the mean of
     nine pairs. `n_estimators` adds some tenths of a dB to any method, at its price.
 
-    **When the adversarial term helps.** Given the default sparsity, 'anmf' is worth −0.2 to +0.3 dB
-    over 'nmf', most on pairs that are easy to tell apart; adversarial mixtures instead of the other
-    source's rows, and τ chosen on held-out mixtures, change that by less than 0.1 dB. Sparsity
-    alone does nearly as well, and 'dnmf' gains nothing from adversarial bases as its start or from
-    their objective as a further term. Without sparsity the term prevents the worst of over-fitting:
-    then it is worth up to 3 dB where sources are easy to tell apart.
+    **When the adversarial term helps.** With the default sparsity 'anmf' is worth −0.2 to +0.1 dB
+    over 'nmf' on test mixtures of five pairs of digits: sparsity alone does as well. Adversarial
+    mixtures instead of the other source's rows, and τ of each source chosen on held-out mixtures,
+    change that by 0.2 dB at most, up or down. With a sixth of that sparsity, or less, the term is
+    worth 0.4 to 2.6 dB, most where sources are easy to tell apart, and less than the sparsity it
+    makes up for on all other pairs. 'dnmf' gains nothing from adversarial bases as its start (−0.2
+    to +0.1 dB) or from their objective as a further term, whatever the amount of data.
 
     **Choosing τ.** Keep `adversarial_weight` at 0.03 to 0.1. From 0.2 on the bases give up parts of
     their own source, and at 0.4 quality falls below that of plain NMF on every pair.
@@ -262,7 +264,10 @@ class NMF_separation(
             callback = Monitor(self._score_members, *held, self.n_iter_no_change, self.callback)
         check_inits(self.init, len(taught.sources))
         self._sizes = basis_sizes(self.n_components, taught, X)
-        self._learn(self._task(taught, rng), learner, missing, callback)
+        task = self._task(taught, rng)
+        rows = task.options.batch_size or learner.batch_size or X.shape[0]
+        with limited_threads(min(rows, X.shape[0]), X.shape[1], sum(self._sizes)):
+            self._learn(task, learner, missing, callback)
         return self
 
     def _learn(self, task, learner, missing, callback):

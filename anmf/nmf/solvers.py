@@ -5,6 +5,7 @@ rows at once, and ``start_memory`` and ``absorb`` for mini-batches; those of `AD
 also take problems with adversarial rows.
 """
 
+from anmf._core.threads import limited_threads
 from anmf.nmf import hals, mu, safeguarded, stochastic_mu
 
 SOLVERS = {"hals": hals, "mu": mu}
@@ -25,4 +26,5 @@ def resolve_solver(solver, beta, solvers=SOLVERS):
 
 def solve(problem, W):
     """Activations of given components, each row to its own optimum."""
-    return (hals if problem.beta == 2 else mu).solve(problem, W)
+    with limited_threads(*problem.X.shape, W.shape[0]):
+        return (hals if problem.beta == 2 else mu).solve(problem, W)

@@ -155,5 +155,5 @@ def _evaluated(scheme, state):
         error = scheme.parts[:, s, :] - h.T @ W
         value += scheme.supervised_weight * 0.5 * total(error * error, xp) / error.shape[0]
     for problem, H, W in zip(scheme.problems, state.own, state.bases, strict=False):
-        value += scheme.data_weight * stochastic_mu.objective(problem, H, W)
+        value += scheme.data_weight * stochastic_mu.objective(problem, H, W, problem.constant())
     return replace(state, objective=value)

@@ -87,15 +87,16 @@ def check_shares(shares, n_sources):
     """Raise unless `adversarial_shares` is None or a matrix of shares whose rows allow for 1."""
     if shares is None:
         return
-    matrix = np.asarray(shares, dtype=float)
-    fits = matrix.shape == (n_sources, n_sources) and np.all(np.isfinite(matrix))
+    matrix = np.asarray(shares)
+    fits = matrix.shape == (n_sources, n_sources) and matrix.dtype.kind in "fiu"
     if fits:
-        matrix = matrix * (1 - np.eye(n_sources))
-    if not fits or np.any(matrix < 0) or np.any(matrix.sum(axis=1) > 1 + 1e-9):
+        matrix = matrix * (1.0 - np.eye(n_sources))
+        fits = np.all(np.isfinite(matrix)) and not np.any(matrix < 0)
+    if not fits or np.any(matrix.sum(axis=1) > 1 + 1e-9):
         raise ValueError(
-            f"adversarial_shares must be an array ({n_sources}, {n_sources}), entry i, j the share "
-            f"of source j among the adversarial data of source i, rows summing to at most 1 without"
-            f" the diagonal; got {shares!r}"
+            f"adversarial_shares={shares!r} must be an array ({n_sources}, {n_sources}), entry "
+            "i, j the share of source j among the adversarial rows of source i, at least 0, the "
+            "rows summing to at most 1 without the diagonal"
         )
 
 

@@ -49,11 +49,12 @@ class Scheme:
 
 @dataclass(frozen=True)
 class State:
-    """Basis, and activations of the true and adversarial rows."""
+    """Basis, activations of the true and adversarial rows, the objective and its fixed part."""
 
     components: Any
     activations: Any
     objective: float
+    constant: float
     converged: bool = False
 
 
@@ -65,7 +66,8 @@ def descent(problem, W, scheme):
 def start(problem, W, H=None):
     """State at components W; activations from multiplicative updates of a constant."""
     H = starting_activations(problem, W) if H is None else H
-    return State(W, H, objective(problem, H, W))
+    constant = problem.constant()
+    return State(W, H, objective(problem, H, W, constant), constant)
 
 
 def step(problem, scheme, state):
@@ -82,7 +84,7 @@ def step(problem, scheme, state):
     unit, length = unit_rows(W, xp=xp)
     unit, length = xp.where(problem.frozen, W, unit), xp.where(problem.frozen, 1, length)
     H = H * length.T
-    return State(unit, H, objective(problem, H, unit))
+    return State(unit, H, objective(problem, H, unit, state.constant), state.constant)
 
 
 def start_memory(problem, W):
@@ -99,7 +101,7 @@ def absorb(problem, W, H, memory, keep):
         The objective is that of the batch under the components it met.
     """
     xp, H = problem.xp, starting_activations(problem, W)
-    value = objective(problem, H, W)
+    value = objective(problem, H, W, problem.constant())
     moved = basis_update(W, *terms(problem, H, W), problem.shrinkage, problem.frozen, xp=xp)
     return xp.where(problem.frozen, W, unit_rows(moved, xp=xp)[0]), H, memory, value
 
@@ -147,14 +149,14 @@ def starting_activations(problem, W):
     return H
 
 
-def objective(problem, H, W):
+def objective(problem, H, W, constant):
     """Adversarial objective at given activations, penalties included."""
     if problem.observed is not None:
         return problem.loss(H, W) + problem.penalty(H, W)
     xp = problem.xp
     fit = 0.5 * total(problem.gather(H, H) * (W @ W.T), xp)
     cross = weighted_inner(problem.X @ W.T, H, problem.weight, xp)
-    return problem.constant() - cross + fit + problem.penalty(H, W)
+    return constant - cross + fit + problem.penalty(H, W)
 
 
 def _filled(problem, H, W):

@@ -299,6 +299,7 @@ BAD = [
     ({"method": "anmf", "mixture_gain": [1.0] * 3}, Y8, "mixture_gain=.* each of the 2 sources"),
     ({"method": "anmf", "adversarial_shares": [1.0, 2.0]}, Y8, r"must be an array \(2, 2\)"),
     ({"method": "anmf", "adversarial_shares": [[0, 2.0], [0, 0]]}, Y8, "rows summing to at most 1"),
+    ({"method": "anmf", "adversarial_shares": "equal"}, Y8, "adversarial_shares='equal' must be"),
     ({"reconstruction": "free"}, Y8, "reconstruction='free' must be one of"),
     ({"n_estimators": 0}, Y8, "n_estimators=0 must be an integer of at least 1"),
     ({"warm_up": -1}, Y8, "warm_up=-1 must be an integer"),

@@ -49,7 +49,10 @@ class SeparatorMixin:
             Mean over mixtures and parts; parts that are zero throughout don't count.
         """
         check_choice("metric", metric, METRICS)
-        parts = self.separate(X)
+        return self._compare(self.separate(X), y, metric)
+
+    def _compare(self, parts, y, metric):
+        """Mean quality of parts against true ones of the same shape."""
         if tuple(np.shape(y)) != tuple(parts.shape):
             raise ValueError(
                 f"y has shape {tuple(np.shape(y))}; score needs the true parts of every mixture, "

@@ -7,12 +7,12 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils.validation import check_is_fitted
 
 from anmf._core.arrays import moved, namespace, random_generator
-from anmf._core.checks import check_samples
+from anmf._core.checks import check_choice, check_samples
 from anmf._core.iterate import iterate
 from anmf._core.threads import limited_threads
 from anmf.base import SeparatorMixin
 from anmf.masks import wiener
-from anmf.metrics import mean_score
+from anmf.metrics import METRICS, mean_score
 from anmf.nmf.divergence import resolve_beta
 from anmf.nmf.early_stopping import Monitor, hold_out
 from anmf.nmf.labels import known_mixtures, read_labels
@@ -350,9 +350,12 @@ class NMF_separation(
         float
         """
         check_is_fitted(self)
+        metric = self.metric if metric is None else metric
+        check_choice("metric", metric, METRICS)
+        X = self._check(X, reset=False)
         if np.shape(y)[1:] in ((), (len(self.sources_), self.n_features_in_)):
-            X, y = known_mixtures(self._check(X, reset=False), y, self.sources_)
-        return super().score(X, y, metric or self.metric)
+            X, y = known_mixtures(X, y, self.sources_)
+        return self._compare(self._separate(X, self.members_), y, metric)
 
     @property
     def components_(self):

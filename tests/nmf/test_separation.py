@@ -1,6 +1,7 @@
 """The estimator `NMF_separation`."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV, StratifiedKFold
 
@@ -158,6 +159,13 @@ def test_score_takes_any_metric(digits):
     model.set_params(metric="snr")
     assert model.score(*test) == values["snr"]
     assert model.score(*train) == model.score(*train)
+
+
+def test_data_frames_keep_their_names(digits):
+    X = pd.DataFrame(digits.X_train).rename(columns=str)
+    model = NMF_separation(4, max_iter=2, random_state=0).fit(X, digits.y_train)
+    assert np.isfinite(model.score(X, digits.y_train))
+    assert list(model.feature_names_in_[:2]) == ["0", "1"]
 
 
 def test_missing_entries_are_separated(disjoint):

@@ -4,6 +4,8 @@ BENCHMARKS = {
     "nmf": "benchmarks.nmf",
     "mnist_pairs": "benchmarks.mnist_pairs",
     "sparsity": "benchmarks.sparsity",
+    "adversarial": "benchmarks.adversarial",
+    "mnist": "benchmarks.mnist",
 }
 """Module of each benchmark. It has a docstring that opens with the question it answers, and
 ``run(output, quick)``, which writes a table and a figure into the folder `output`."""

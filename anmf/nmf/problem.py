@@ -100,6 +100,14 @@ class Problem:
             return (H.T @ B) * self.weight
         return (H * self.weight).T @ B
 
+    def kinds(self):
+        """The true rows alone, and the adversarial rows alone (with their negative weights)."""
+        n, pieces = self.n_true, []
+        for rows, n_true in ((slice(None, n), n), (slice(n, None), 0)):
+            X, observed, weight = self.block(rows)
+            pieces.append(replace(self, X=X, observed=observed, weight=weight, n_true=n_true))
+        return pieces
+
     def grams(self, H):
         """Hᵀ |Ω| H of the true and of the adversarial rows."""
         weighted, n = H * self.weight, self.n_true

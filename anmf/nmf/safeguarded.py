@@ -11,15 +11,15 @@ So no weight τ, however large, can make it diverge, and without adversarial row
 """
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 from anmf._core.arrays import total
 from anmf.nmf import hals
 from anmf.nmf.updates import extrapolate, sphere_sweeps, unit_rows
 
-_SWEEPS_H, _SWEEPS_W, _FIRST_SWEEPS = 4, 3, 20
+_SWEEPS_H, _SWEEPS_W, _FIRST_SWEEPS = 4, 3, 12
 _GROW, _SHRINK, _REGAIN, _LEAST = 1.05, 1.5, 0.8, 0.1  # of momentum
-_FIRST_PROXIMAL, _MOST_PROXIMAL, _RELAX = 0.05, 1e6, 0.95
+_FIRST_PROXIMAL, _MOST_PROXIMAL = 0.05, 1e6
+_NUDGE, _DOUBLE, _RELAX = 1.3, 2.0, 0.95  # of ρ: while momentum may be at fault, then, on success
 
 
 @dataclass(frozen=True)
@@ -27,15 +27,6 @@ class State(hals.State):
     """As that of HALS, with ρ over the mean curvature of the true rows."""
 
     proximal: float = 0.0
-
-
-@dataclass(frozen=True)
-class Surrogate:
-    """Linear term P = Hᵀ Ω X + τ ĤᵀΩ̂Ĥ W_k, Gram matrix Q of the true rows, its mean diagonal."""
-
-    P: Any
-    Q: Any
-    curvature: float
 
 
 def start(problem, W):
@@ -55,31 +46,32 @@ def step(problem, state):
     """
     if problem.n_true == problem.X.shape[0]:
         return hals.step(problem, state)
-    momentum, proximal = state.momentum, state.proximal
-    plain = None  # the surrogate without momentum, which retries share
+    (true, adversarial), n = problem.kinds(), problem.n_true
+    own, other = state.activations[:n, :], state.activations[n:, :]
+    refused = tangent(adversarial, other, state.components)
+    momentum, proximal, before = state.momentum, state.proximal, state.previous_activations[:n, :]
     while proximal <= _MOST_PROXIMAL:
-        H = _ahead(problem, state, momentum)
-        model = plain if plain and not momentum else surrogate(problem, H, state.components)
-        plain = model if not momentum else plain
-        W = _components(problem, state, model, momentum, proximal)
+        ahead = extrapolate(own, before, momentum, xp=problem.xp)
+        W = _components(true, state, ahead, refused, momentum, proximal)
+        H = problem.xp.concat([ahead, other], axis=0)
         H, value = activations(problem, W, H, _SWEEPS_H, state.constant)
         if value <= state.objective:
             momentum = min(1.0, max(_REGAIN if proximal else _LEAST, _GROW * momentum))
             return State(W, H, state.components, state.activations, value, state.constant,
                          momentum, proximal=_RELAX * proximal)  # fmt: skip
         if proximal or momentum <= _LEAST:
-            proximal = max(_FIRST_PROXIMAL, 2 * proximal)
+            growth = _NUDGE if momentum > _LEAST else _DOUBLE
+            proximal = max(_FIRST_PROXIMAL, growth * proximal)
             momentum = momentum / 2 if momentum > _LEAST else 0.0
         else:
             momentum = momentum / _SHRINK
     return replace(state, converged=True)
 
 
-def surrogate(problem, H, W):
-    """The majoriser of the true rows plus the tangent of the adversarial ones, at W."""
-    Q, adversarial = problem.grams(H)
-    P = hals.linear_statistic(problem, H, W) + adversarial @ W
-    return Surrogate(P, Q, total(problem.xp.linalg.diagonal(Q), problem.xp) / Q.shape[0])
+def tangent(adversarial, H, W):
+    """Linear term of the adversarial rows, minus their slope at W: τ (ĤᵀΩ̂Ĥ W − ĤᵀΩ̂Û)."""
+    gram = adversarial.gather(H, H)  # with negative weights
+    return hals.linear_statistic(adversarial, H, W) - gram @ W
 
 
 def activations(problem, W, H, n_sweeps, constant):
@@ -97,25 +89,17 @@ def activations(problem, W, H, n_sweeps, constant):
     return H, value - total(problem.weight[n:, 0] * left, xp)
 
 
-def _ahead(problem, state, momentum):
-    """Activations, those of the true rows extrapolated (the tangent needs the others untouched)."""
-    if not momentum:
-        return state.activations
-    xp, n = problem.xp, problem.n_true
-    H, before = state.activations, state.previous_activations
-    true = extrapolate(H[:n, :], before[:n, :], momentum, xp=xp)
-    return xp.concat([true, H[n:, :]], axis=0)
-
-
-def _components(problem, state, model, momentum, proximal):
-    """Minimiser of the surrogate, extrapolated."""
-    xp, old = problem.xp, state.components
-    P = model.P + proximal * model.curvature * old
-    W = sphere_sweeps(old, P, model.Q, problem.shrinkage, problem.free, _SWEEPS_W, xp=xp)
+def _components(true, state, H, refused, momentum, proximal):
+    """Minimiser of majoriser, tangent and ½ρ‖W − W_k‖² together, extrapolated."""
+    xp, old = true.xp, state.components
+    P, Q = hals.statistics(true, H, old)
+    curvature = total(xp.linalg.diagonal(Q), xp) / Q.shape[0]
+    P = P + refused + proximal * curvature * old
+    W = sphere_sweeps(old, P, Q, true.shrinkage, true.free, _SWEEPS_W, xp=xp)
     if not momentum:
         return W
     W, _ = unit_rows(extrapolate(W, old, momentum, xp=xp), xp=xp)
-    return xp.where(problem.frozen, old, W)
+    return xp.where(true.frozen, old, W)
 
 
 def start_memory(problem, W):
@@ -125,7 +109,7 @@ def start_memory(problem, W):
 
 
 def absorb(problem, W, H, memory, keep):
-    """Update components with one mini-batch: the statistics of `surrogate`, with forgetting.
+    """Update components with one mini-batch: the statistics of a step, with forgetting.
 
     With no objective to guard the step, ρ majorises the adversarial curvature row by row.
 

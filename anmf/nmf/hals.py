@@ -149,8 +149,9 @@ def _components(problem, state, H, momentum):
 
 
 def statistics(problem, H, W):
-    """P = Hᵀ Ω X and Q = Hᵀ Ω H; missing entries of X are filled in by H W."""
-    return linear_statistic(problem, H, W), problem.gather(H, H)
+    """P = Hᵀ Ω X + ρ A and Q = Hᵀ Ω H; missing entries of X are filled in by H W."""
+    P = linear_statistic(problem, H, W)
+    return P if problem.pull is None else P + problem.pull, problem.gather(H, H)
 
 
 def linear_statistic(problem, H, W):

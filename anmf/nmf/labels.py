@@ -54,7 +54,7 @@ class Supervision:
         return namespace(*known).concat(known, axis=0) if len(known) == 2 else (known or [None])[0]
 
 
-def read_labels(X, y, n_sources=None):
+def read_labels(X, y, n_sources=None, given=()):
     """Sort rows by what is known of them.
 
     Parameters
@@ -66,6 +66,8 @@ def read_labels(X, y, n_sources=None):
         zero, the row is taken for a sample of that source; NaN throughout where they are unknown.
     n_sources : int or None
         None for as many as there are labels; more than that declares sources without rows.
+    given : sequence of int
+        Sources whose basis is known already, and which need no rows.
 
     Returns
     -------
@@ -83,7 +85,7 @@ def read_labels(X, y, n_sources=None):
         )
     y = y if is_foreign(y) else np.asarray(y)
     if y.ndim == 3:
-        return _from_parts(X, y, n_sources)
+        return _from_parts(X, y, n_sources, given)
     if y.ndim != 1 or y.shape[0] != X.shape[0]:
         raise ValueError(
             f"y has shape {tuple(y.shape)}; expected ({X.shape[0]},), the source of each row "
@@ -96,10 +98,10 @@ def read_labels(X, y, n_sources=None):
             "row, 0 or more, and -1 for a mixture"
         )
     labels = np.unique(y[y >= 0]).astype(int)
-    if not len(labels):
+    if not len(labels) and not given:
         raise ValueError("y labels no row with a source; at least one source needs rows (y >= 0)")
     if n_sources is not None:
-        if labels[-1] >= n_sources:
+        if len(labels) and labels[-1] >= n_sources:
             raise ValueError(
                 f"y holds the label {labels[-1]}, but there are n_sources={n_sources}; "
                 f"labels must run from 0 to {n_sources - 1}"
@@ -108,13 +110,13 @@ def read_labels(X, y, n_sources=None):
     sources = [take_rows(X, np.flatnonzero(y == label)) for label in labels]
     rest = np.flatnonzero(y == -1)
     taught = Supervision(labels, sources, take_rows(X, rest) if len(rest) else None)
-    _require_mixtures(taught)
+    _require_mixtures(taught, given)
     return taught
 
 
-def _require_mixtures(taught):
+def _require_mixtures(taught, given):
     rows = [source.shape[0] for source in taught.sources]
-    empty = [int(label) for label, n in zip(taught.labels, rows, strict=True) if not n]
+    empty = [int(taught.labels[s]) for s, n in enumerate(rows) if not n and s not in given]
     if len(empty) == len(taught.labels):
         raise ValueError("y: the true parts of every row are zero or unknown; no source has a row")
     if empty and taught.mixtures is None:
@@ -124,7 +126,7 @@ def _require_mixtures(taught):
         )
 
 
-def _from_parts(X, y, n_sources):
+def _from_parts(X, y, n_sources, given):
     n, m = X.shape
     if y.shape[0] != n or y.shape[2] != m or (n_sources or y.shape[1]) != y.shape[1]:
         expected = "n_sources" if n_sources is None else n_sources
@@ -148,7 +150,7 @@ def _from_parts(X, y, n_sources):
         take_rows(X, mixed) if len(mixed) else None,
         like(host[mixed], X) if len(mixed) else None,
     )
-    _require_mixtures(taught)
+    _require_mixtures(taught, given)
     return taught
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from anmf._core.arrays import namespace
+from anmf._core.arrays import moved, namespace, total
 from anmf.nmf import bilevel, stochastic_mu
 from anmf.nmf.adversarial import learn_against_others, learn_against_others_mu
 from anmf.nmf.discriminative import learn_bilevel, learn_bilevel_adversarial, learn_paired_mu
@@ -142,12 +142,14 @@ def learn_missing(task, known, missing):
     order = [*known, *missing]
     xp = namespace(task.mixtures)
     free = [task.start(s, task.mixtures, task.n_components[s]) for s in missing]
-    W = xp.concat([*(basis for basis, _ in known.values()), *free], axis=0)
-    n_known = sum(basis.shape[0] for basis, _ in known.values())
+    fixed = [moved(basis, task.mixtures) for basis, _ in known.values()]
+    W = xp.concat([*fixed, *free], axis=0)
+    n_known = sum(basis.shape[0] for basis in fixed)
     problem = make_problem(
         task.mixtures, W.shape[0], missing=task.missing,
         alpha_H=np.concatenate([task.sparsity[s] for s in order]), alpha_W=task.shrinkage,
         frozen=np.arange(W.shape[0]) < n_known, beta=task.beta, floor=task.floor,
+        pull=_pull(task, fixed, free, missing),
     )  # fmt: skip
     solver = SOLVERS["hals" if task.beta == 2 and task.solver != "mu" else "mu"]
     start, step = descent(problem, W, solver, rng=task.rng, **task.batching)
@@ -160,6 +162,34 @@ def learn_missing(task, known, missing):
         return Partial(Member(*in_order), inner)
 
     return lambda: wrap(start()), lambda outer: wrap(step(outer.inner))
+
+
+def learn_nothing(task):
+    """What comes before `learn_missing` or `join` where no source has rows to learn from."""
+    return lambda: Fixed([]), lambda state: state
+
+
+def join(task, known, missing=()):
+    """Bases that are all known, in the order of the sources."""
+    in_order = [known[s] for s in sorted(known)]
+    state = Partial(Member(*map(list, zip(*in_order, strict=True))), Fixed([]))
+    return lambda: state, lambda state: state
+
+
+def _pull(task, fixed, free, missing):
+    """ρ_t a_t of the components learnt from the mixtures, with the start as anchor; None for ρ = 0.
+
+    ρ is relative to the energy of a mixture over the number of components.
+    """
+    strength = [task.options.anchor[s] for s in missing]
+    if not any(strength):
+        return None
+    xp, X = namespace(task.mixtures), task.mixtures
+    known = xp.where(xp.isnan(X), 0, X)
+    n_components = sum(W.shape[0] for W in (*fixed, *free))
+    energy = total(known * known, xp) / X.shape[0] / n_components
+    pulls = [rho * energy * W for rho, W in zip(strength, free, strict=True)]
+    return xp.concat([*(0 * W for W in fixed), *pulls], axis=0)
 
 
 @dataclass(frozen=True)

@@ -123,6 +123,7 @@ def _components(problem, state, exponent, penalised):
     numerator, denominator = state.numerator, state.denominator
     if penalised:
         denominator = denominator + problem.shrinkage[:, None]
+        numerator = numerator if problem.pull is None else numerator + problem.pull
         numerator, denominator = tangent_terms(old, numerator, denominator, xp=xp)
     W = multiply(old, numerator, denominator, exponent, xp=xp)
     alive = xp.any(W > 0, axis=1, keepdims=True) & ~problem.frozen

@@ -112,12 +112,14 @@ def declared_sources(n_components, n_sources):
     return len(n_components)
 
 
-def basis_sizes(n_components, taught, X):
+def basis_sizes(n_components, init, taught, X):
     """Components of each source, from one number, one a source, or None.
 
     Parameters
     ----------
     n_components : int, sequence of int or None
+    init : str or list of array (k_s, m)
+        Whose sizes count where `n_components` is None.
     taught : Supervision
     X : array (n, m)
         All rows, of which a source without rows of its own is learnt.
@@ -127,6 +129,8 @@ def basis_sizes(n_components, taught, X):
     list of int
     """
     n_sources = len(taught.sources)
+    if n_components is None and not isinstance(init, str):
+        return [len(basis) for basis in init]
     if n_components is None:
         rows = [source.shape[0] or X.shape[0] for source in taught.sources]
         return [min(DEFAULT_SIZE, n, X.shape[1]) for n in rows]
@@ -141,6 +145,32 @@ def basis_sizes(n_components, taught, X):
     return [int(size) for size in sizes]
 
 
+def frozen_sources(frozen, init, n_sources):
+    """Numbers of the sources whose basis is that of `init` and stays.
+
+    Parameters
+    ----------
+    frozen : None or sequence of bool (n_sources,)
+    init : str or list of array
+    n_sources : int or None
+        As declared; with frozen sources it must be.
+    """
+    if frozen is None:
+        return []
+    mask = to_host(frozen)
+    if mask.dtype != bool or mask.ndim != 1 or n_sources not in (None, len(mask)):
+        raise ValueError(
+            f"frozen={frozen!r} must be None or one bool for each of the n_sources={n_sources} "
+            "sources"
+        )
+    if mask.any() and (isinstance(init, str) or len(init) != len(mask)):
+        raise ValueError(
+            f"frozen={frozen!r} marks bases of init, but init={init!r}; pass init as a list of one "
+            "array (k_s, n_features) a source"
+        )
+    return np.flatnonzero(mask).tolist()
+
+
 def check_inits(init, n_sources):
     """Raise unless `init` is a name (checked where it is used) or has one array a source."""
     if not isinstance(init, str) and len(init) != n_sources:
@@ -151,8 +181,9 @@ def check_inits(init, n_sources):
 
 
 def mean_length(taught):
-    """Mean length of the rows of all sources; missing entries count as 0."""
-    rows = (to_host(source).astype(np.float64) for source in taught.sources)
+    """Mean length of the rows of all sources (else of the mixtures); missing entries count as 0."""
+    known = [source for source in taught.sources if source.shape[0]] or [taught.mixtures]
+    rows = (to_host(source).astype(np.float64) for source in known)
     square = np.concatenate([np.nansum(source**2, axis=1) for source in rows])
     return float(np.sqrt(square).mean())
 

@@ -14,7 +14,7 @@ _BLOCK_BYTES = 2**19  # of X, so that a block and its model stay in the second-l
 
 @dataclass(frozen=True)
 class Problem:
-    """Minimise Σ_i ω_i [D_β(x_i | h_i W) + Σ_t α_t h_it] + Σ_t α'_t |w_t|₁ over H, W ≥ 0.
+    """Minimise Σ_i ω_i [D_β(x_i | h_i W) + Σ_t α_t h_it] + Σ_t (α'_t |w_t|₁ + ½ ρ_t ‖w_t − a_t‖²).
 
     Adversarial rows, which are to be fitted badly, come last and have negative weights. Every row's
     activations minimise its own bracket, whatever its weight.
@@ -36,6 +36,8 @@ class Problem:
         True where a component is to stay as it is.
     free : tuple of int
         The other components.
+    pull : array (k, m) or None
+        ρ_t a_t: anchors a_t of unit length, to which components are drawn; None without any.
     penalised : bool
         Whether any penalty acts, so that the scale of a component matters.
     beta : float
@@ -53,6 +55,7 @@ class Problem:
     shrinkage: Any
     frozen: Any
     free: tuple
+    pull: Any
     penalised: bool
     beta: float
     floor: float
@@ -143,22 +146,25 @@ class Problem:
         return value
 
     def penalty(self, H, W):
-        """Value of both penalties."""
+        """Value of all penalties, components of unit length."""
         if not self.penalised:
             return 0.0
         xp = self.xp
-        activity = xp.sum(H * self.weight, axis=0)
-        return total(self.sparsity * activity, xp) + total(
-            self.shrinkage * xp.sum(xp.abs(W), axis=1), xp
-        )
+        value = total(self.sparsity * xp.sum(H * self.weight, axis=0), xp)
+        value += total(self.shrinkage * xp.sum(xp.abs(W), axis=1), xp)
+        if self.pull is not None:  # ½ ρ ‖w − a‖² = ρ − ρ ⟨w, a⟩
+            strength = xp.sqrt(xp.sum(self.pull * self.pull, axis=1))
+            value += total(strength, xp) - total(self.pull * W, xp)
+        return value
 
 
 def make_problem(X, n_components, *, missing="error", sample_weight=None, alpha_H=0.0, alpha_W=0.0,
-                 frozen=None, beta=2.0, floor=0.0, n_adversarial=0,
+                 frozen=None, pull=None, beta=2.0, floor=0.0, n_adversarial=0,
                  adversarial_weight=0.0):  # fmt: skip
     """Assemble a `Problem` from checked data, where NaN means missing for ``missing='ignore'``.
 
-    `sample_weight` (n,), the penalties (k,) or numbers, and the mask `frozen` (k,) are host values.
+    `sample_weight` (n,), the penalties (k,) or numbers, and the mask `frozen` (k,) are host values;
+    `pull` is an array (k, m) of the data's library.
     The last `n_adversarial` rows are adversarial and weigh −`adversarial_weight` together.
     """
     xp, n = namespace(X), X.shape[0]
@@ -175,7 +181,7 @@ def make_problem(X, n_components, *, missing="error", sample_weight=None, alpha_
     return Problem(
         X, observed, weight, *(like(a, reference) for a in penalties),
         like(frozen[:, None], reference, dtype=xp.bool), tuple(np.flatnonzero(~frozen).tolist()),
-        any(a.any() for a in penalties), beta, floor, xp, n_true,
+        pull, any(a.any() for a in penalties) or pull is not None, beta, floor, xp, n_true,
     )  # fmt: skip
 
 

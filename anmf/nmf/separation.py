@@ -16,13 +16,14 @@ from anmf.metrics import METRICS, mean_score
 from anmf.nmf.divergence import resolve_beta
 from anmf.nmf.early_stopping import Monitor, hold_out
 from anmf.nmf.labels import known_mixtures, read_labels
-from anmf.nmf.methods import learn_missing
+from anmf.nmf.methods import join, learn_missing, learn_nothing
 from anmf.nmf.parameters import (
     basis_sizes,
     check_inits,
     check_separation,
     check_shares,
     declared_sources,
+    frozen_sources,
     mean_length,
     one_a_source,
     resolve_sparsity,
@@ -63,6 +64,12 @@ class NMF_separation(
         As in `anmf.NMF`. 'anmf' and 'dnmf' minimise the Frobenius loss only.
     init : str or list of array (k_s, m)
         As in `anmf.NMF`, one array a source.
+    frozen : None or sequence of bool (n_sources,)
+        Sources whose basis is that of `init`, rows as given, and stays; they need no rows.
+    anchor : float or sequence of float
+        Strength with which the components of a source that is learnt from the mixtures are drawn
+        to their start, over the mean energy of a mixture a component: 0 leaves them free, and the
+        source may grow to explain the others too.
     alpha_H : float, array (sum of k_s,) or 'auto'
         Sparsity of the activations in training and in `transform`. 'auto' is 0.07 × the mean
         length of the sources' rows (0.012 × for solver='bilevel') for the Frobenius loss, 0 for
@@ -182,7 +189,8 @@ class NMF_separation(
     """
 
     def __init__(self, n_components=None, *, method="nmf", n_sources=None, wiener=True,
-                 solver="auto", beta_loss=2.0, init="exemplar", alpha_H="auto", alpha_W=0.0,
+                 solver="auto", beta_loss=2.0, init="exemplar", frozen=None, anchor=0.0,
+                 alpha_H="auto", alpha_W=0.0,
                  adversarial_weight=0.05, adversarial_shares=None, mixture_gain=1.0,
                  data_weight=0.1, supervised_weight=1.0, reconstruction="untied", remix=True,
                  learning_rate=0.01, warm_up=None, n_estimators=1, missing="error",
@@ -197,6 +205,8 @@ class NMF_separation(
         self.solver = solver
         self.beta_loss = beta_loss
         self.init = init
+        self.frozen = frozen
+        self.anchor = anchor
         self.alpha_H = alpha_H
         self.alpha_W = alpha_W
         self.adversarial_weight = adversarial_weight
@@ -250,35 +260,42 @@ class NMF_separation(
         _, learner = check_separation(self)
         X = self._check(X, reset=True)
         rng = random_generator(self.random_state)
-        taught = read_labels(X, y, declared_sources(self.n_components, self.n_sources))
+        n_sources = declared_sources(self.n_components, self.n_sources)
+        frozen = frozen_sources(self.frozen, self.init, n_sources)
+        n_sources = n_sources or (len(self.frozen) if frozen else None)
+        taught = read_labels(X, y, n_sources, frozen)
         missing = [s for s, rows in enumerate(taught.sources) if not rows.shape[0]]
+        missing = [s for s in missing if s not in frozen]
         self.sources_, self._floor = taught.labels, model_floor(X)
         callback = self.callback
         if self.early_stopping:
-            if missing:
+            if missing or frozen:
                 raise ValueError(
-                    f"early_stopping=True makes mixtures from rows of every source, and {missing} "
-                    "have none; use early_stopping=False"
+                    f"early_stopping=True makes mixtures from rows of every source, and "
+                    f"{missing or frozen} have none or are frozen; use early_stopping=False"
                 )
             taught, *held = hold_out(taught, self.validation_fraction, rng)
             callback = Monitor(self._score_members, *held, self.n_iter_no_change, self.callback)
         check_inits(self.init, len(taught.sources))
-        self._sizes = basis_sizes(self.n_components, taught, X)
+        self._sizes = basis_sizes(self.n_components, self.init, taught, X)
         task = self._task(taught, rng)
         rows = task.options.batch_size or learner.batch_size or X.shape[0]
         with limited_threads(min(rows, X.shape[0]), X.shape[1], sum(self._sizes)):
-            self._learn(task, learner, missing, callback)
+            self._learn(task, learner, frozen, missing, callback)
         return self
 
-    def _learn(self, task, learner, missing, callback):
+    def _learn(self, task, learner, frozen, missing, callback):
         """Run the method for the sources that have rows, then learn the missing ones."""
-        known = [s for s in range(len(task.sources)) if s not in missing]
-        runs = [learner.run(task.only(known)) for _ in range(self.n_estimators)]
-        outcome = self._iterate(runs, task, callback)
-        if missing:
-            runs = [
-                learn_missing(task, _by_source(known, m), missing) for m in outcome.state.members
-            ]
+        taught = [s for s in range(len(task.sources)) if s not in (*missing, *frozen)]
+        learn = learner.run if taught else learn_nothing
+        runs = [learn(task.only(taught)) for _ in range(self.n_estimators)]
+        outcome = self._iterate(runs, task, callback if taught else None)
+        outcome.history = outcome.history if taught else []
+        if missing or frozen:
+            given = {s: (task.given(s), task.given(s)) for s in frozen}
+            known = [given | _by_source(taught, member) for member in outcome.state.members]
+            rest = learn_missing if missing else join
+            runs = [rest(task, bases, missing) for bases in known]
             if outcome.interrupted:
                 outcome.state = side_by_side(runs, Ensemble)[0]()
             else:
@@ -388,7 +405,7 @@ class NMF_separation(
         options = SimpleNamespace(**self.get_params(deep=False))
         options.max_iter = learner.max_iter if self.max_iter is None else self.max_iter
         options.warm_up = learner.warm_up if self.warm_up is None else self.warm_up
-        for name in ("adversarial_weight", "mixture_gain"):
+        for name in ("adversarial_weight", "mixture_gain", "anchor"):
             setattr(options, name, one_a_source(name, getattr(self, name), n))
         return Task(
             sources=taught.sources, mixtures=taught.mixtures, paired=taught.paired,

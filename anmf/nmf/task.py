@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from anmf._core.checks import check_components
 from anmf.nmf.problem import make_problem
 from anmf.nmf.start import start_components
 
@@ -80,6 +81,17 @@ class Task:
         """Initial components of a source, from the rows X."""
         init = self.init if isinstance(self.init, str) else self.init[source]
         return start_components(X, n_components, init, None, self.rng)[0]
+
+    def given(self, source):
+        """Basis of a source as it stands in `init`, in the data's library."""
+        reference = self.sources[source] if self.mixtures is None else self.mixtures
+        W = check_components("init", self.init[source], reference.shape[1], reference)
+        if W.shape[0] != self.n_components[source]:
+            raise ValueError(
+                f"init[{source}] has {W.shape[0]} rows; expected n_components = "
+                f"{self.n_components[source]}"
+            )
+        return W
 
     def problem(self, source, X, **adversary):
         """The factorisation of rows X on the basis of a source."""

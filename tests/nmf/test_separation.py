@@ -161,6 +161,36 @@ def test_score_takes_any_metric(digits):
     assert model.score(*train) == model.score(*train)
 
 
+@pytest.mark.parametrize("solver", ["hals", "mu"])
+def test_frozen_and_anchored_bases(disjoint, solver):
+    """A given basis stays and needs no rows; an anchor holds another near its start."""
+    a, b = disjoint
+    mixtures, _ = mix_at_random([a, b], 60, np.random.default_rng(1))
+    y = np.full(60, -1)
+    init = [a[:3], b[:2] + 0.3]
+    start = init[1] / np.linalg.norm(init[1], axis=1)[:, None]
+    moved = []
+    for anchor in (0.0, 1.0, [0.0, 100.0]):
+        model = NMF_separation(init=init, frozen=[True, False], anchor=anchor, solver=solver,
+                               alpha_H=0.01).fit(mixtures, y)  # fmt: skip
+        np.testing.assert_array_equal(model.bases_[0], init[0])
+        assert (np.diff(model.objective_) <= 0).all()
+        moved.append(np.linalg.norm(model.bases_[1] - start))
+    assert moved[0] > moved[1] > moved[2]
+    assert moved[2] < 0.1 * moved[0]
+
+
+def test_frozen_beside_learnt_bases(disjoint):
+    a, b = disjoint
+    X, y = stack_sources([a, b])
+    model = NMF_separation(init=[a[:3], b[:4]], frozen=[True, False], method="nmf").fit(X, y)
+    np.testing.assert_array_equal(model.bases_[0], a[:3])
+    assert model.bases_[1].shape == (4, 8)
+    both = NMF_separation(init=[a[:3], b[:4]], frozen=[True, True]).fit(X, y)
+    np.testing.assert_array_equal(both.components_, np.concatenate([a[:3], b[:4]]))
+    assert both.separate(X).shape == (55, 2, 8)
+
+
 def test_data_frames_keep_their_names(digits):
     X = pd.DataFrame(digits.X_train).rename(columns=str)
     model = NMF_separation(4, max_iter=2, random_state=0).fit(X, digits.y_train)
@@ -244,6 +274,12 @@ BAD = [
     ({"init": [X8[:2]]}, Y8, "init has 1 arrays; expected a name, or one array"),
     ({"init": "svd"}, Y8, "init='svd' must be one of"),
     ({"validation_fraction": 2.0}, Y8, "validation_fraction=2.0 must be"),
+    ({"frozen": [True]}, Y8, "frozen=.True. marks bases of init"),
+    ({"frozen": [1, 0], "n_sources": 2}, Y8, "must be None or one bool"),
+    ({"frozen": [True, False], "init": "random"}, Y8, "pass init as a list of one array"),
+    ({"frozen": [True, False], "init": [X8[:1], X8[:2]]}, Y8, "init.0. has 1 rows"),
+    ({"frozen": [True, False], "init": [X8[:2, :2], X8[:2]]}, Y8, "init has shape"),
+    ({"anchor": -1.0}, Y8, "anchor=-1.0 must be a number"),
     ({"n_sources": 3, "early_stopping": True}, np.repeat([0, 1, -1], [3, 3, 2]), "rows of every"),
     ({"early_stopping": True, "n_components": 1}, np.array([0] * 7 + [1]), "at least 2 of each"),
 ]

@@ -9,12 +9,14 @@ __version__ = "0.1.0"
 
 _HOME = {
     "ANMF": "anmf.nmf",
+    "AudioSeparator": "anmf.audio",
     "NMF": "anmf.nmf",
     "NMF_separation": "anmf.nmf",
     "stack_sources": "anmf.nmf",
+    "STFT": "anmf.audio",
     "SeparatorMixin": "anmf.base",
 }
-_SUBPACKAGES = ("base", "datasets", "masks", "metrics", "nmf", "plotting")
+_SUBPACKAGES = ("audio", "base", "datasets", "masks", "metrics", "nmf", "plotting")
 
 __all__ = ["__version__", *_HOME, *_SUBPACKAGES]
 

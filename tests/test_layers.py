@@ -15,8 +15,9 @@ LEVELS = {
     for level, names in enumerate(
         [
             ("_core",),
-            ("audio", "masks", "metrics"),
+            ("masks", "metrics"),
             ("base",),
+            ("audio",),
             ("embedding", "nmf"),
             ("iva", "deep"),
             ("datasets",),

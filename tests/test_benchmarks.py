@@ -164,3 +164,26 @@ def test_runner_writes_table_and_figure(tmp_path, monkeypatch, capsys):
     assert len(table) == len(mnist_pairs.QUICK)
     assert (tmp_path / "results" / "mnist_pairs.png").stat().st_size > 0
     assert "one thread" in capsys.readouterr().out
+
+
+def test_metrics_benchmark(tmp_path, capsys):
+    pytest.importorskip("matplotlib")
+    from benchmarks import metrics
+
+    metrics.run(tmp_path, quick=True)
+    assert "best order of 16 sources" in capsys.readouterr().out
+    table = pd.read_csv(tmp_path / "metrics.csv")
+    assert list(table["program"]) == ["anmf", *metrics.installed_peers()]
+    bars = pd.read_csv(tmp_path / "metrics_bars.csv").set_index("question")["measured"]
+    assert (bars[bars.index.str.startswith("difference")] <= metrics.AGREEMENT).all()
+    assert bars["best order against all orders of 6"] <= 1e-9
+    assert (tmp_path / "metrics.png").stat().st_size > 0
+
+
+def test_recording_is_shuffled_and_repeatable():
+    from benchmarks import metrics
+
+    (s, x), again = metrics.recording(3, 2000), metrics.recording(3, 2000)
+    assert s.shape == x.shape == (2000, 3)
+    np.testing.assert_array_equal(x, again[1])
+    np.testing.assert_allclose(s.std(axis=0), 1)

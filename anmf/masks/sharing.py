@@ -1,6 +1,9 @@
-"""Masks: non-negative weights that share a mixture out among its sources."""
+"""Sharing a mixture out: by estimated parts, or by a mask."""
 
-from anmf._core.arrays import namespace
+import numpy as np
+
+from anmf._core.arrays import is_array, namespace
+from anmf.masks.checks import as_mixture, check_axes
 
 
 def wiener(mixture, parts):
@@ -31,3 +34,32 @@ def wiener(mixture, parts):
     equal = 1 / parts.shape[1]
     share = xp.where(claimed > 0, parts / xp.where(claimed > 0, claimed, 1), equal)
     return share * mixture[:, None, :]
+
+
+def apply_mask(mixture, mask):
+    """Masked mixtures M_k · X.
+
+    Parameters
+    ----------
+    mixture : array (n, m)
+    mask : array (n, n_sources, m)
+
+    Returns
+    -------
+    array (n, n_sources, m)
+
+    Raises
+    ------
+    ValueError
+        For shapes that don't fit.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> apply_mask(np.array([[8.0, 2.0]]), np.array([[[0.75, 0.5], [0.25, 0.5]]]))
+    array([[[6., 1.],
+            [2., 1.]]])
+    """
+    mask = mask if is_array(mask) else np.asarray(mask)
+    check_axes("mask", mask)
+    return mask * as_mixture(mixture, mask)[:, None, :]

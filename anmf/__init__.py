@@ -15,6 +15,7 @@ _HOME = {
     "stack_sources": "anmf.nmf",
     "STFT": "anmf.audio",
     "SeparatorMixin": "anmf.base",
+    "SpeechEnhancer": "anmf.nmf",
 }
 _SUBPACKAGES = ("audio", "base", "datasets", "masks", "metrics", "nmf", "plotting")
 

@@ -149,6 +149,22 @@ class AudioSeparator(SeparatorMixin, BaseEstimator):
         self.n_sources_ = self._shares(X[:1]).shape[1]
         return self
 
+    def rows(self, x):
+        """What the estimator is given of a waveform in training.
+
+        Parameters
+        ----------
+        x : array of float (n_times,) or (n_times, n_channels)
+
+        Returns
+        -------
+        ndarray (n_frames, n_fft // 2 + 1)
+            Rows of all frames that aren't silent.
+        """
+        self._check_parameters()
+        V, kept = self._training_rows(check_waveform(x))
+        return V[kept]
+
     def separate(self, x, *, level=None):
         """Parts of mixtures.
 
@@ -313,7 +329,8 @@ class AudioSeparator(SeparatorMixin, BaseEstimator):
 
     def _training_rows(self, x):
         """Rows of a waveform, and which of them aren't silent."""
-        level = {"file": level_of(x), "training": self.level_, "none": 1.0}[self.normalize]
+        level = self.level_ if self.normalize == "training" else 1.0
+        level = level_of(x) if self.normalize == "file" else level
         V = self._rows(self._spectra(x), level)
         energy = np.sum(V ** (2 / self.power), axis=1, dtype=np.float64)
         return V, (energy > 0) & (energy >= self.silence_threshold * energy.mean())

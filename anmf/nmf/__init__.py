@@ -2,6 +2,7 @@
 
 from anmf.nmf.anmf import ANMF
 from anmf.nmf.divergence import BETA_LOSSES, beta_divergence
+from anmf.nmf.enhancer import SpeechEnhancer
 from anmf.nmf.methods import METHODS
 from anmf.nmf.mixing import mix_at_random, stack_sources
 from anmf.nmf.nmf import NMF
@@ -14,6 +15,7 @@ __all__ = [
     "METHODS",
     "NMF",
     "NMF_separation",
+    "SpeechEnhancer",
     "beta_divergence",
     "mix_at_random",
     "search_space",

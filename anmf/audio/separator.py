@@ -137,7 +137,8 @@ class AudioSeparator(SeparatorMixin, BaseEstimator):
         for i, frames in enumerate(kept):
             if not frames.any() and y is not None:
                 raise ValueError(f"waveforms[{i}] is silent throughout; leave it out")
-        X = np.concatenate([V[frames] for V, frames in zip(rows, kept, strict=True)])
+        sounding = zip(rows, kept, strict=True)
+        X = np.concatenate([V if frames.all() else V[frames] for V, frames in sounding])
         if not len(X):
             raise ValueError("waveforms are silent throughout; expected something to learn from")
         target = ()
@@ -145,6 +146,7 @@ class AudioSeparator(SeparatorMixin, BaseEstimator):
             target = (np.repeat(labels, [frames.sum() for frames in kept]),)
         elif parts is not None:
             target = (self._true_rows(waveforms, parts, rows, kept),)
+        del rows  # a copy of X
         self.estimator_ = clone(self.estimator).fit(X, *target)
         self.n_sources_ = self._shares(X[:1]).shape[1]
         return self

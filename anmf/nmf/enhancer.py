@@ -160,7 +160,7 @@ class SpeechEnhancer(SeparatorMixin, BaseEstimator):
         parts = self.separate(x)
         return [part[:, 0] for part in parts] if isinstance(parts, list) else parts[:, 0]
 
-    def enhance_file(self, path, output, *, noise=None, overwrite=False, adapt_seconds=60.0):
+    def enhance_file(self, path, output, *, noise=None, overwrite=False, adapt_seconds=30.0):
         """Take the speech out of a file in constant memory.
 
         Parameters

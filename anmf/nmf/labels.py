@@ -109,7 +109,8 @@ def read_labels(X, y, n_sources=None, given=()):
         labels = np.arange(n_sources)
     sources = [take_rows(X, np.flatnonzero(y == label)) for label in labels]
     rest = np.flatnonzero(y == -1)
-    taught = Supervision(labels, sources, take_rows(X, rest) if len(rest) else None)
+    mixtures = X if len(rest) == X.shape[0] else take_rows(X, rest)
+    taught = Supervision(labels, sources, mixtures if len(rest) else None)
     _require_mixtures(taught, given)
     return taught
 

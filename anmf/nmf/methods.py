@@ -185,9 +185,9 @@ def _pull(task, fixed, free, missing):
     if not any(strength):
         return None
     xp, X = namespace(task.mixtures), task.mixtures
-    known = xp.where(xp.isnan(X), 0, X)
+    X = xp.where(xp.isnan(X), 0, X) if task.missing == "ignore" else X
     n_components = sum(W.shape[0] for W in (*fixed, *free))
-    energy = total(known * known, xp) / X.shape[0] / n_components
+    energy = total(xp.vecdot(X, X), xp) / X.shape[0] / n_components
     pulls = [rho * energy * W for rho, W in zip(strength, free, strict=True)]
     return xp.concat([*(0 * W for W in fixed), *pulls], axis=0)
 

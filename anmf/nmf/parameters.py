@@ -183,8 +183,8 @@ def check_inits(init, n_sources):
 def mean_length(taught):
     """Mean length of the rows of all sources (else of the mixtures); missing entries count as 0."""
     known = [source for source in taught.sources if source.shape[0]] or [taught.mixtures]
-    rows = (to_host(source).astype(np.float64) for source in known)
-    square = np.concatenate([np.nansum(source**2, axis=1) for source in rows])
+    rows = [to_host(source) for source in known]
+    square = np.concatenate([np.nansum(X * X, axis=1, dtype=np.float64) for X in rows])
     return float(np.sqrt(square).mean())
 
 

@@ -279,22 +279,7 @@ class AudioSeparator(SeparatorMixin, BaseEstimator):
         float
             Mean over waveforms, of the mean over parts; parts that are zero don't count.
         """
-        check_choice("metric", metric, METRICS)
-        several = isinstance(waveforms, (list, tuple))
-        parts = self.separate(list(waveforms) if several else [waveforms])
-        references = list(references) if several else [references]
-        if list(map(np.shape, references)) != [part.shape for part in parts]:
-            raise ValueError(
-                f"references have shapes {list(map(np.shape, references))}; expected the true "
-                f"parts of every waveform: {[part.shape for part in parts]}"
-            )
-        time_last = [
-            [np.moveaxis(np.asarray(array), 0, -1) for array in pair]
-            for pair in zip(references, parts, strict=True)
-        ]
-        scores = np.array([mean_score(metric, *pair) for pair in time_last])
-        defined = scores[~np.isnan(scores)]
-        return float(defined.mean()) if defined.size else float("nan")
+        return score_waveforms(self.separate, waveforms, references, metric)
 
     def _separate(self, x, level):
         if level is None:
@@ -388,3 +373,35 @@ def _level_of_file(path, block_size):
         energy += float(np.square(block, dtype=np.float64).sum())
         size += block.size
     return float(np.sqrt(energy / size))
+
+
+def score_waveforms(separate, waveforms, references, metric):
+    """Mean quality of separated waveforms in dB; see `AudioSeparator.score`.
+
+    Parameters
+    ----------
+    separate : callable
+        Maps a list of waveforms to the list of their parts.
+    waveforms, references, metric
+        As in `AudioSeparator.score`.
+
+    Returns
+    -------
+    float
+    """
+    check_choice("metric", metric, METRICS)
+    several = isinstance(waveforms, (list, tuple))
+    parts = separate(list(waveforms) if several else [waveforms])
+    references = list(references) if several else [references]
+    if list(map(np.shape, references)) != [part.shape for part in parts]:
+        raise ValueError(
+            f"references have shapes {list(map(np.shape, references))}; expected the true "
+            f"parts of every waveform: {[part.shape for part in parts]}"
+        )
+    time_last = [
+        [np.moveaxis(np.asarray(array), 0, -1) for array in pair]
+        for pair in zip(references, parts, strict=True)
+    ]
+    scores = np.array([mean_score(metric, *pair) for pair in time_last])
+    defined = scores[~np.isnan(scores)]
+    return float(defined.mean()) if defined.size else float("nan")

@@ -7,6 +7,7 @@ from sklearn.utils.validation import check_is_fitted
 from anmf._core.arrays import random_generator
 from anmf._core.checks import check_count, check_real
 from anmf.audio import AudioSeparator
+from anmf.audio.separator import score_waveforms
 from anmf.audio.waveforms import check_waveform
 from anmf.base import SeparatorMixin
 from anmf.nmf.enhance_file import enhance_file
@@ -113,6 +114,11 @@ class SpeechEnhancer(SeparatorMixin, BaseEstimator):
             comes with the package.
         """
         self._check_parameters()
+        if waveforms is None and self.adversarial_weight:
+            raise ValueError(
+                f"adversarial_weight={self.adversarial_weight!r} needs rows of clean speech: pass "
+                "waveforms to fit, or set it to 0 for the built-in basis"
+            )
         if waveforms is None:
             self.bases_ = [load_speech_basis(n, self.sample_rate) for n in self._frame_lengths]
             self._speech_rows = [None] * len(self.bases_)
@@ -154,6 +160,10 @@ class SpeechEnhancer(SeparatorMixin, BaseEstimator):
             return np.stack([x, x], axis=1)
         parts = [model.separate(x) for model in self.adapted([x])]
         return (sum(parts[1:], start=parts[0]) / len(parts)).astype(x.dtype)
+
+    def score(self, waveforms, references, metric="si_sdr"):
+        """Mean quality of speech and noise in dB, as `anmf.AudioSeparator.score`."""
+        return score_waveforms(self.separate, waveforms, references, metric)
 
     def enhance(self, x):
         """The speech alone: ``separate(x)[:, 0]``."""

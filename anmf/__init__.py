@@ -17,7 +17,7 @@ _HOME = {
     "SeparatorMixin": "anmf.base",
     "SpeechEnhancer": "anmf.nmf",
 }
-_SUBPACKAGES = ("audio", "base", "datasets", "masks", "metrics", "nmf", "plotting")
+_SUBPACKAGES = ("audio", "base", "datasets", "masks", "metrics", "models", "nmf", "plotting")
 
 __all__ = ["__version__", *_HOME, *_SUBPACKAGES]
 

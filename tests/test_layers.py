@@ -21,7 +21,8 @@ LEVELS = {
             ("embedding", "nmf"),
             ("iva", "deep"),
             ("datasets",),
-            ("plotting", "demo"),
+            ("plotting", "demo", "models"),
+            ("commands",),
             ("cli", "__main__"),
         ]
     )
@@ -34,6 +35,7 @@ ONLY_IN = {
     "array_api_compat": {"_core/arrays.py"},
     "matplotlib": {"plotting.py"},
     "argparse": {"cli.py"},
+    "skops": {"models.py"},
 }
 FILES = sorted(ROOT.rglob("*.py"))
 

@@ -1,0 +1,1 @@
+"""What the commands for audio files do; `anmf.cli` reads their options."""

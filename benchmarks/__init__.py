@@ -7,6 +7,7 @@ BENCHMARKS = {
     "adversarial": "benchmarks.adversarial",
     "mnist": "benchmarks.mnist",
     "metrics": "benchmarks.metrics",
+    "speech": "benchmarks.speech",
 }
 """Module of each benchmark. It has a docstring that opens with the question it answers, and
 ``run(output, quick)``, which writes a table and a figure into the folder `output`."""

@@ -6,7 +6,7 @@ import numpy as np
 
 from anmf.audio import AudioWriter, audio_info, read_blocks
 
-_BLOCK = 65536
+_BLOCK = 16384
 _PIECE = 2.0  # seconds of a piece from which the noise is learnt
 
 
@@ -37,32 +37,26 @@ def enhance_file(enhancer, path, output, noise, overwrite, adapt_seconds):
 
 def separated_blocks(enhancer, path, info, adapt_seconds):
     """Speech and noise of a file, block by block: the mean over frame lengths."""
-    pieces, level = spread_pieces(path, info, adapt_seconds)
-    if not level:
+    pieces = spread_pieces(path, info, adapt_seconds)
+    if not pieces:
         for block in read_blocks(path, _BLOCK):
             yield np.stack([block, block], axis=1)
         return
     streams = [
-        model.separate_stream(read_blocks(path, _BLOCK), level=level)
-        for model in enhancer.adapted(pieces)
+        model.separate_stream(read_blocks(path, _BLOCK)) for model in enhancer.adapted(pieces)
     ]
     for parts in aligned(streams):
         yield sum(parts[1:], start=parts[0]) / len(parts)
 
 
 def spread_pieces(path, info, seconds):
-    """Pieces of a file spread evenly over it, `seconds` in all, and its root mean square."""
+    """Pieces of a file spread evenly over it, `seconds` in all, without those that are silent."""
     size = int(_PIECE * info.sample_rate)
     n_pieces = -(-info.n_times // size)
     wanted = max(1, int(seconds / _PIECE))
     chosen = set(np.linspace(0, n_pieces - 1, min(wanted, n_pieces)).round().astype(int).tolist())
-    pieces, energy, count = [], 0.0, 0
-    for i, block in enumerate(read_blocks(path, size)):
-        energy += float(np.square(block, dtype=np.float64).sum())
-        count += block.size
-        if i in chosen and block.any():
-            pieces.append(block)
-    return pieces, float(np.sqrt(energy / max(count, 1)))
+    blocks = enumerate(read_blocks(path, size))
+    return [block for i, block in blocks if i in chosen and block.any()]
 
 
 def aligned(streams):

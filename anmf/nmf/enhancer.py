@@ -170,7 +170,7 @@ class SpeechEnhancer(SeparatorMixin, BaseEstimator):
         parts = self.separate(x)
         return [part[:, 0] for part in parts] if isinstance(parts, list) else parts[:, 0]
 
-    def enhance_file(self, path, output, *, noise=None, overwrite=False, adapt_seconds=30.0):
+    def enhance_file(self, path, output, *, noise=None, overwrite=False, adapt_seconds=20.0):
         """Take the speech out of a file in constant memory.
 
         Parameters
@@ -216,8 +216,9 @@ class SpeechEnhancer(SeparatorMixin, BaseEstimator):
                 adversarial_weight=self.adversarial_weight, random_state=self.random_state,
             )  # fmt: skip
             model = AudioSeparator(
-                adaptive, n_fft=n_fft, silence_threshold=0.0, sample_rate=self.sample_rate
-            )
+                adaptive, n_fft=n_fft, normalize="training", silence_threshold=0.0,
+                sample_rate=self.sample_rate,
+            )  # fmt: skip
             models.append(model.fit(list(pieces)))
         return models
 

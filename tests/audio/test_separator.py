@@ -88,11 +88,11 @@ def test_lists_give_lists():
     model, x = fitted(), [noise(300), noise(400, 2)]
     parts = model.separate(x)
     assert [part.shape for part in parts] == [(300, 3), (400, 3, 2)]
-    np.testing.assert_array_equal(parts[0], model.separate(x[0]))
+    np.testing.assert_allclose(parts[0], model.separate(x[0]), atol=1e-3)
     assert model.score(x, parts) > 60
     assert model.score(x[1], parts[1], metric="snr") > 60
     assert np.isnan(model.score(np.zeros(99), np.zeros((99, 3))))
-    np.testing.assert_array_equal(model.fit_separate(x[0], None), parts[0])
+    np.testing.assert_allclose(model.fit_separate(x[0], None), parts[0], atol=1e-3)
 
 
 def test_channels_share_a_mask():

@@ -50,13 +50,17 @@ def separated_blocks(enhancer, path, info, adapt_seconds):
 
 
 def spread_pieces(path, info, seconds):
-    """Pieces of a file spread evenly over it, `seconds` in all, without those that are silent."""
+    """Pieces of a file spread evenly over it, `seconds` in all, without those that are silent.
+
+    Of a file that isn't longer, the whole in one piece.
+    """
     size = int(_PIECE * info.sample_rate)
     n_pieces = -(-info.n_times // size)
     wanted = max(1, int(seconds / _PIECE))
     chosen = set(np.linspace(0, n_pieces - 1, min(wanted, n_pieces)).round().astype(int).tolist())
-    blocks = enumerate(read_blocks(path, size))
-    return [block for i, block in blocks if i in chosen and block.any()]
+    pieces = [block for i, block in enumerate(read_blocks(path, size)) if i in chosen]
+    pieces = [np.concatenate(pieces)] if len(chosen) == n_pieces else pieces
+    return [piece for piece in pieces if piece.any()]
 
 
 def aligned(streams):

@@ -247,10 +247,7 @@ def recording(folder, x=None, rate=RATE):
     return folder / "in.wav"
 
 
-PIECES = pytest.mark.xfail(reason="pieces of a file are divided by their own levels")
-
-
-@pytest.mark.parametrize("seconds", [0.03, 1.7, pytest.param(2.9, marks=PIECES)])
+@pytest.mark.parametrize("seconds", [0.03, 1.7, 2.9])
 @pytest.mark.parametrize("options", [{}, {"n_fft": (512, 1024)}])
 def test_short_file_gives_what_the_array_gives(tmp_path, options, seconds):
     x = noisy()[0][-int(seconds * RATE) :]

@@ -1,6 +1,7 @@
 """Speech out of a file of any length, in constant memory."""
 
 from contextlib import ExitStack
+from pathlib import Path
 
 import numpy as np
 
@@ -18,7 +19,7 @@ def enhance_file(enhancer, path, output, noise, overwrite, adapt_seconds):
             f"{path} has {info.sample_rate} Hz, and sample_rate={enhancer.sample_rate}; resample "
             "it: read_audio(path, sample_rate=...), write_audio(...)"
         )
-    if noise is not None and str(noise) == str(output):
+    if noise is not None and Path(noise).resolve() == Path(output).resolve():
         raise ValueError(f"noise={str(noise)!r} must be another file than output")
     outputs = [output] if noise is None else [output, noise]
     with ExitStack() as stack:
@@ -52,15 +53,23 @@ def separated_blocks(enhancer, path, info, adapt_seconds):
 def spread_pieces(path, info, seconds):
     """Pieces of a file spread evenly over it, `seconds` in all, without those that are silent.
 
-    Of a file that isn't longer, the whole in one piece.
+    Of a file that isn't longer, the whole in one piece; where none of them sounds, the loudest
+    piece of the file. None for a silent file.
     """
     size = int(_PIECE * info.sample_rate)
     n_pieces = -(-info.n_times // size)
     wanted = max(1, int(seconds / _PIECE))
     chosen = set(np.linspace(0, n_pieces - 1, min(wanted, n_pieces)).round().astype(int).tolist())
-    pieces = [block for i, block in enumerate(read_blocks(path, size)) if i in chosen]
+    pieces, loudest, most = [], None, 0.0
+    for i, block in enumerate(read_blocks(path, size)):
+        energy = float(np.vdot(block, block))
+        if energy > most:
+            loudest, most = block, energy
+        if i in chosen:
+            pieces.append(block)
     pieces = [np.concatenate(pieces)] if len(chosen) == n_pieces else pieces
-    return [piece for piece in pieces if piece.any()]
+    sounding = [piece for piece in pieces if piece.any()]
+    return sounding or ([] if loudest is None else [loudest])
 
 
 def aligned(streams):

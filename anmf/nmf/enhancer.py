@@ -99,7 +99,8 @@ class SpeechEnhancer(SeparatorMixin, BaseEstimator):
         Parameters
         ----------
         waveforms : list of array of float (n_times,), or None
-            Clean speech. None for the basis that comes with the package (`n_fft` 1024, 16 kHz).
+            Clean speech. None for the basis that comes with the package (`n_fft` of 512, 1024 and
+            2048 at 16 kHz).
         y : None
             Ignored.
 
@@ -125,7 +126,9 @@ class SpeechEnhancer(SeparatorMixin, BaseEstimator):
             return self
         waveforms = waveforms if isinstance(waveforms, (list, tuple)) else [waveforms]
         rng = random_generator(self.random_state)
-        self.bases_, self._speech_rows = [], []
+        if not waveforms:
+            raise ValueError("waveforms is empty; expected at least one recording of clean speech")
+        bases, speech_rows = [], []
         for n_fft in self._frame_lengths:
             frames = AudioSeparator(NMF(), n_fft=n_fft)
             rows = np.concatenate([frames.rows(x) for x in waveforms])
@@ -136,8 +139,9 @@ class SpeechEnhancer(SeparatorMixin, BaseEstimator):
                 raise ValueError("waveforms are silent throughout; expected clean speech")
             alpha = PRETRAINING_SPARSITY * mean_length(rows)
             basis = NMF(k, alpha_H=alpha, random_state=rng, **_PRETRAINING).fit(rows).components_
-            self.bases_.append(basis)
-            self._speech_rows.append(rows if self.adversarial_weight else None)
+            bases.append(basis)
+            speech_rows.append(rows if self.adversarial_weight else None)
+        self.bases_, self._speech_rows = bases, speech_rows
         return self
 
     def separate(self, x):
@@ -206,6 +210,11 @@ class SpeechEnhancer(SeparatorMixin, BaseEstimator):
         -------
         list of AudioSeparator
         """
+        if len(self.bases_) != len(self._frame_lengths):
+            raise ValueError(
+                f"n_fft={self.n_fft!r} has changed since fit, which made {len(self.bases_)} bases; "
+                "fit again"
+            )
         models = []
         for n_fft, basis, rows in zip(
             self._frame_lengths, self.bases_, self._speech_rows, strict=True

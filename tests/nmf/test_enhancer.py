@@ -276,6 +276,26 @@ def test_part_of_a_file_tells_the_noise(tmp_path):
     assert si_sdr(speech, enhanced) > si_sdr(speech, mixture) + 5
 
 
+def test_sound_between_the_chosen_pieces(tmp_path):
+    """A file whose chosen pieces are all silent is not taken for silence."""
+    x = np.zeros(20 * RATE, np.float32)
+    x[5 * RATE : 6 * RATE] = noisy()[0][:RATE]
+    paths = tmp_path / "speech.wav", tmp_path / "noise.wav"
+    fitted().enhance_file(recording(tmp_path, x), paths[0], noise=paths[1], adapt_seconds=4.0)
+    parts = np.stack([read_audio(path)[0] for path in paths], axis=1)
+    np.testing.assert_allclose(parts.sum(axis=1), x, atol=1e-6)
+
+
+def test_a_failed_refit_leaves_the_model(tmp_path):
+    model = fitted()
+    before = model.bases_
+    with pytest.raises(ValueError, match="waveforms is empty"):
+        model.fit([])
+    with pytest.raises(ValueError, match="silent"):
+        model.fit([np.zeros(8000)])
+    assert model.bases_ is before
+
+
 def test_pieces_are_spread_over_the_file(tmp_path):
     x = (1 + np.arange(20 * 200)).astype(np.float32) / 4000
     info = enhance_file.audio_info(recording(tmp_path, x, 200))

@@ -5,6 +5,7 @@ from anmf.datasets.librispeech import load_librispeech
 from anmf.datasets.mixtures import make_mixtures
 from anmf.datasets.mnist import fetch_mnist
 from anmf.datasets.noises import make_noise
+from anmf.datasets.rooms import simulate_room
 from anmf.datasets.speech import make_noisy_speech
 from anmf.datasets.talkers import make_speech_mixtures
 from anmf.datasets.voices import make_voices
@@ -21,4 +22,5 @@ __all__ = [
     "make_noisy_speech",
     "make_speech_mixtures",
     "make_voices",
+    "simulate_room",
 ]

@@ -10,6 +10,7 @@ __version__ = "0.1.0"
 _HOME = {
     "ANMF": "anmf.nmf",
     "AudioSeparator": "anmf.audio",
+    "AuxIVA": "anmf.iva",
     "NMF": "anmf.nmf",
     "NMF_separation": "anmf.nmf",
     "stack_sources": "anmf.nmf",
@@ -17,7 +18,7 @@ _HOME = {
     "SeparatorMixin": "anmf.base",
     "SpeechEnhancer": "anmf.nmf",
 }
-_SUBPACKAGES = ("audio", "base", "datasets", "masks", "metrics", "models", "nmf", "plotting")
+_SUBPACKAGES = ("audio", "base", "datasets", "iva", "masks", "metrics", "models", "nmf", "plotting")
 
 __all__ = ["__version__", *_HOME, *_SUBPACKAGES]
 

@@ -34,3 +34,10 @@ def with_twin(reference=None, *, module):
 
     dispatch.reference = reference
     return dispatch
+
+
+def most_threads():
+    """Threads that compiled code may use, which the variable NUMBA_NUM_THREADS sets."""
+    from numba.core import config
+
+    return config.NUMBA_NUM_THREADS

@@ -1,0 +1,31 @@
+"""Determined blind source separation: several microphones, no examples."""
+
+from anmf.iva.auxiva import AuxIVA
+from anmf.iva.check import check_source_model
+from anmf.iva.scaling import minimal_distortion, projection_back
+from anmf.iva.solve import Separation, auxiva
+from anmf.iva.source_models import (
+    SOURCE_MODELS,
+    Cliques,
+    Gauss,
+    GeneralizedGauss,
+    LowRank,
+    StudentT,
+)
+from anmf.iva.updates import UPDATES
+
+__all__ = [
+    "SOURCE_MODELS",
+    "UPDATES",
+    "AuxIVA",
+    "Cliques",
+    "Gauss",
+    "GeneralizedGauss",
+    "LowRank",
+    "Separation",
+    "StudentT",
+    "auxiva",
+    "check_source_model",
+    "minimal_distortion",
+    "projection_back",
+]

@@ -1,0 +1,72 @@
+"""Weighted covariances of the current estimates, all that an update sees, and their algebra."""
+
+
+def weighted_covariances(Y, weights, *, xp):
+    """V_kf = (1/T) Σ_t φ_kft y_ft y_ftᴴ.
+
+    Parameters
+    ----------
+    Y : complex array (n_frequencies, n_channels, n_frames)
+    weights : array (n_frequencies or 1, n_weights, n_frames)
+        φ, at least 0.
+    xp : namespace
+
+    Returns
+    -------
+    complex array (n_frequencies, n_weights, n_channels, n_channels)
+        Hermitian, to the last bit.
+    """
+    Y = Y[:, None, :, :]
+    V = xp.matmul((weights + 0 * Y[:, :, 0, :])[:, :, None, :] * Y, adjoint(Y, xp=xp))
+    return (V + adjoint(V, xp=xp)) / (2 * Y.shape[-1])
+
+
+def in_coordinates(W, V, *, xp):
+    """W V Wᴴ: covariances of x as those of y = W x.
+
+    Parameters
+    ----------
+    W : complex array (n_frequencies, n_channels, n_channels)
+    V : complex array (n_frequencies, n_weights, n_channels, n_channels)
+    xp : namespace
+
+    Returns
+    -------
+    complex array (n_frequencies, n_weights, n_channels, n_channels)
+    """
+    W = W[:, None, :, :]
+    return xp.matmul(xp.matmul(W, V), adjoint(W, xp=xp))
+
+
+def adjoint(A, *, xp):
+    """Conjugate transpose of stacked matrices."""
+    return xp.conj(xp.matrix_transpose(A))
+
+
+def identity_rows(V, *, xp):
+    """The rows of stacked identity matrices, of the kind of V (..., n, n)."""
+    zero = V[:, 0, 0, 0] * 0
+    n = V.shape[-1]
+    return [xp.stack([zero + (c == k) for c in range(n)], axis=-1) for k in range(n)]
+
+
+def covariance_of(V, row):
+    """That of a row: under its own weights, or as one of the background, under the last."""
+    return V[:, min(row, V.shape[1] - 1), :, :]
+
+
+def conjugate_product(V, row, *, xp):
+    """V bᴴ for stacked row vectors b: (n_frequencies, n_channels)."""
+    return xp.matmul(V, xp.conj(row)[..., None])[..., 0]
+
+
+def inner(row, column, *, xp):
+    """b u for stacked row and column vectors: (n_frequencies,)."""
+    return xp.sum(row * column, axis=-1)
+
+
+def pairs(n_channels):
+    """Neighbours in a ring: every row is in two pairs, or in the only one."""
+    if n_channels == 2:
+        return [(0, 1)]
+    return [(m, (m + 1) % n_channels) for m in range(n_channels)]

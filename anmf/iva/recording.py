@@ -1,0 +1,69 @@
+"""What counts as a recording of several microphones, and its spectra."""
+
+import numpy as np
+from sklearn.utils.validation import validate_data
+
+from anmf.audio.stft import istft, stft
+
+
+def check_recording(estimator, X, *, reset):
+    """Samples (n_times, n_channels) as float32 or float64.
+
+    8-, 16- and 32-bit integers are divided by full scale, as soundfile does; other integers are
+    taken as they are.
+
+    Parameters
+    ----------
+    estimator : BaseEstimator
+        Whose ``n_features_in_`` is set (`reset`) or compared.
+    X : array-like (n_times, n_channels)
+    reset : bool
+        True in ``fit``.
+
+    Returns
+    -------
+    ndarray (n_times, n_channels)
+
+    Raises
+    ------
+    ValueError
+        For one channel, more channels than samples, NaN or infinity, complex numbers, and other
+        shapes.
+    """
+    raw = getattr(X, "dtype", None)
+    X = validate_data(
+        estimator, X, reset=reset, dtype=[np.float64, np.float32], ensure_min_samples=1,
+        ensure_min_features=1,
+    )  # fmt: skip
+    n_times, n_channels = X.shape
+    if n_channels == 1:
+        raise ValueError(
+            f"X has shape {X.shape}, so n_features=1 channel: {type(estimator).__name__} needs a "
+            "recording of 2 microphones or more; use anmf.SpeechEnhancer or anmf.AudioSeparator"
+        )
+    if n_channels > n_times:
+        raise ValueError(
+            f"X has shape {X.shape}: n_samples={n_times} times of {n_channels} channels; expected "
+            "(n_times, n_channels) with more times than channels: pass X.T"
+        )
+    return _scaled(X, raw)
+
+
+def _scaled(X, raw):
+    """Integer samples of a sound file over their full scale."""
+    if raw == np.uint8:
+        return (X - 128) / 128
+    if raw in (np.int8, np.int16, np.int32):
+        return X / -float(np.iinfo(raw).min)
+    return X
+
+
+def spectra(x, frames):
+    """Spectra (n_frequencies, n_channels, n_frames) of samples (n_times, n_channels)."""
+    return np.moveaxis(stft(x.T, *frames), -1, 0)
+
+
+def waveforms(Z, frames, n_times):
+    """Samples (n_times, ...) of spectra (n_frequencies, ..., n_frames)."""
+    x = istft(np.moveaxis(Z, 0, -1), *frames, n_times=n_times)
+    return np.ascontiguousarray(np.moveaxis(x, -1, 0))

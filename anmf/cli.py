@@ -26,8 +26,8 @@ def main(argv=None):
     Returns
     -------
     int
-        Exit code: 0; 1 if some of several files failed; 2 after an error of the user. Errors are
-        told on stderr, in one line each.
+        Exit code: 0; 1 if some of several files failed or are clipped; 2 after an error of the
+        user. Errors are told on stderr, in one line each.
 
     Examples
     --------
@@ -63,7 +63,7 @@ def build_parser():
     parser.add_argument("--version", action="version", version=f"anmf {__version__}")
     parser.set_defaults(command=None)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
-    for add_command in (_add_demo, _add_denoise, _add_train, _add_score):
+    for add_command in (_add_demo, _add_denoise, _add_separate, _add_train, _add_score):
         add_command(commands)
     return parser
 
@@ -106,6 +106,46 @@ def _add_denoise(commands):
     add("--model", metavar="M.skops", help="model of `anmf train` (the built-in one)")
     add("--noise", action="store_true", help="also write the rest, the input minus the speech, to "
         "NAME.noise.SUFFIX")  # fmt: skip
+    add("--jobs", metavar="N", type=int, default=1,
+        help="files at a time; -1 for one a core (%(default)s)")  # fmt: skip
+    add("--force", action="store_true", help="replace outputs that exist")
+
+
+def _add_separate(commands):
+    separate = commands.add_parser(
+        "separate",
+        help="take apart what several microphones recorded",
+        description="Write the sources that audio files of two or more channels hold, one channel "
+        "a microphone, to a folder: NAME.source1.SUFFIX and so on, each as it sounds at the "
+        "reference microphone. Nothing but the recording is needed, and nothing is known of the "
+        "order of the sources. .wav and .flac outputs have the sample format of the input (8-, "
+        "16-, 24- or 32-bit, or floating-point; other formats of .wav become 32-bit "
+        "floating-point), and the sampling rate; all but floating-point ones are clipped at full "
+        "scale, which is told. Files are read whole. A table ends the output: levels are those of "
+        "the sources at the reference microphone. Files that can't be read, are mono, silent, or "
+        "shorter than one window for each channel (0.5 s for two) fail; the others are written all "
+        "the same. Clipped recordings are separated, "
+        "with a warning. All outputs of a file appear at once, when they are complete. The exit "
+        "code is 0 if all is well, 1 if a file failed or is clipped, 2 for bad options, with "
+        "nothing written.",
+    )
+    separate.set_defaults(command=_separate)
+    add = separate.add_argument
+    add("inputs", metavar="FILE", nargs="+",
+        help=".wav, .flac or .ogg files, or folders that are searched for audio")  # fmt: skip
+    add("-o", "--output", metavar="DIR", required=True, help="folder for the sources; is made")
+    add("--sources", metavar="N", type=int,
+        help="sources, at most as many as channels (as many)")  # fmt: skip
+    add("--update", metavar="U", help="how the filters are updated: ip, ip2, iss or iss2 (iss2)")
+    add("--model", metavar="M", help="model of the sources: cliques, gauss, ggd, laplace, nmf or "
+        "student-t (cliques)")  # fmt: skip
+    add("--iterations", metavar="I", type=int, help="iterations at most (those of anmf.AuxIVA)")
+    add("--n-fft", metavar="K", type=int,
+        help="samples in a window (the power of two nearest to 0.256 s)")  # fmt: skip
+    add("--reference", metavar="C", type=int, default=1,
+        help="channel of the reference microphone; the first is 1 (%(default)s)")  # fmt: skip
+    add("--images", action="store_true", help="write each source as all microphones hear it: "
+        "outputs with all channels, which add up to the input")  # fmt: skip
     add("--jobs", metavar="N", type=int, default=1,
         help="files at a time; -1 for one a core (%(default)s)")  # fmt: skip
     add("--force", action="store_true", help="replace outputs that exist")
@@ -166,6 +206,18 @@ def _denoise(options):
         options.inputs, options.output, options.model, options.noise, options.jobs, options.force
     )
     return 1 if n_failed else 0
+
+
+def _separate(options):
+    from anmf.commands.separate import run_separate
+
+    n_bad = run_separate(
+        options.inputs, options.output, n_sources=options.sources, update=options.update,
+        source_model=options.model, max_iter=options.iterations, n_fft=options.n_fft,
+        reference=options.reference, images=options.images, n_jobs=options.jobs,
+        force=options.force,
+    )  # fmt: skip
+    return 1 if n_bad else 0
 
 
 def _train(options):

@@ -8,6 +8,7 @@ BENCHMARKS = {
     "mnist": "benchmarks.mnist",
     "metrics": "benchmarks.metrics",
     "speech": "benchmarks.speech",
+    "iva": "benchmarks.iva",
 }
 """Module of each benchmark. It has a docstring that opens with the question it answers, and
 ``run(output, quick)``, which writes a table and a figure into the folder `output`."""

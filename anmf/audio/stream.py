@@ -37,6 +37,41 @@ def separate_blocks(blocks, share, *, n_fft=1024, hop_length=None, window="hann"
     ValueError
         For blocks that hold no numbers or don't fit together, or when all of them are empty.
     """
+
+    def known(Z):
+        return np.moveaxis(share(Z)[:, :-1], 1, 0)[:, None] * Z
+
+    pieces = overlap_blocks(blocks, known, n_fft=n_fft, hop_length=hop_length, window=window)
+    for parts, mixture in pieces:
+        yield np.concatenate([parts, (mixture - parts.sum(axis=1))[:, None]], axis=1)
+
+
+def overlap_blocks(blocks, split, *, n_fft=1024, hop_length=None, window="hann"):
+    """Split the spectra of blocks into parts, and add the frames of every part up again.
+
+    Frames are those that `anmf.audio.STFT` has for the whole waveform; every frame is split once,
+    in the order of time. Parts come out as in `separate_blocks`.
+
+    Parameters
+    ----------
+    blocks, n_fft, hop_length, window
+        As in `separate_blocks`.
+    split : callable
+        Takes the spectra (n_channels, n_frames, n_frequencies) of the next frames, returns those
+        of the parts, (n_parts, n_outputs, n_frames, n_frequencies). Where blocks have no axis of
+        channels, n_channels and n_outputs are 1.
+
+    Yields
+    ------
+    parts : ndarray (n, n_parts) or (n, n_parts, n_outputs)
+    mixture : ndarray (n,) or (n, n_channels)
+        The samples that went in, as late as the parts.
+
+    Raises
+    ------
+    ValueError
+        As in `separate_blocks`.
+    """
     overlap, single = None, False
     frames = check_frames(n_fft, hop_length, window)
     for block in blocks:
@@ -44,22 +79,22 @@ def separate_blocks(blocks, share, *, n_fft=1024, hop_length=None, window="hann"
             continue
         if overlap is None:
             x, single = check_block(block), np.ndim(block) == 1
-            overlap = _Overlap(x.shape[0], x.dtype, share, *frames)
+            overlap = _Overlap(x.shape[0], x.dtype, split, *frames)
         x = check_block(block, 0 if single else len(overlap.heard))
         for start in range(0, x.shape[1], _BATCH * frames[1]):
-            parts = overlap.push(x[:, start : start + _BATCH * frames[1]])
-            if parts.shape[-1]:
-                yield _outside(parts, single)
+            yield from _outside(overlap.push(x[:, start : start + _BATCH * frames[1]]), single)
     if overlap is None:
         raise ValueError("blocks hold no samples; expected at least one")
-    for parts in overlap.finish():
-        if parts.shape[-1]:
-            yield _outside(parts, single)
+    for pieces in overlap.finish():
+        yield from _outside(pieces, single)
 
 
-def _outside(parts, single):
-    """Parts (n_sources, n_channels, n) with time first."""
-    return np.ascontiguousarray(parts[:, 0].T if single else np.moveaxis(parts, -1, 0))
+def _outside(pieces, single):
+    """Parts (n_parts, n_outputs, n) and mixture (n_channels, n) with time first, if there are."""
+    if pieces and pieces[1].shape[-1]:
+        parts, mixture = (np.moveaxis(x, -1, 0) for x in pieces)
+        parts, mixture = (parts[..., 0], mixture[:, 0]) if single else (parts, mixture)
+        yield np.ascontiguousarray(parts), np.ascontiguousarray(mixture)
 
 
 class _Overlap:
@@ -69,28 +104,28 @@ class _Overlap:
     ----------
     heard : ndarray (n_channels, n)
         Samples from the start of the next frame on.
-    carried : ndarray (n_sources - 1, n_channels, n_fft - hop_length) or 0
-        What the frames so far give to the next samples; the last source is the rest.
+    carried : ndarray (n_parts, n_outputs, n_fft - hop_length) or 0
+        What the frames so far give to the next samples.
     weight : ndarray (n_fft - hop_length,)
         Summed squares of their windows.
     n_in, n_out : int
         Samples of the waveform that came in and went out.
     """
 
-    def __init__(self, n_channels, dtype, share, n_fft, hop_length, window):
-        self.share, self.n_fft, self.hop_length, self.window = share, n_fft, hop_length, window
+    def __init__(self, n_channels, dtype, split, n_fft, hop_length, window):
+        self.split, self.n_fft, self.hop_length, self.window = split, n_fft, hop_length, window
         self.heard = np.zeros((n_channels, n_fft // 2), dtype)  # silence before the waveform
         self.carried, self.weight = 0, np.zeros(n_fft - hop_length)
         self.n_in, self.n_out = 0, -(n_fft // 2)
 
     def push(self, x):
-        """Take in samples (n_channels, n), give out the parts of those that are complete."""
+        """Take in samples (n_channels, n), give out parts and mixture that are complete."""
         self.n_in += x.shape[1]
         self.heard = np.concatenate([self.heard, x.astype(self.heard.dtype, copy=False)], axis=1)
         return self._advance((self.heard.shape[1] - self.n_fft) // self.hop_length + 1)
 
     def finish(self):
-        """Give out the parts of all that is left, as if silence followed."""
+        """Give out all that is left, as if silence followed."""
         n_frames = count_frames(self.n_in, self.hop_length)
         end = self.hop_length * (n_frames - 1) + self.n_fft - self.n_fft // 2
         silence = np.zeros((len(self.heard), end - self.n_in), self.heard.dtype)
@@ -104,24 +139,23 @@ class _Overlap:
     def _advance(self, n_frames, *, last=False):
         """Add `n_frames` frames; samples before the next frame (if any) are then complete."""
         if n_frames <= 0:
-            return self.heard[None, :, :0]
+            return ()
         size = self.n_fft + (n_frames - 1) * self.hop_length
         done = size if last else n_frames * self.hop_length
         added, weight = self._add_frames(n_frames, size)
         self.carried, self.weight = added[..., done:], weight[done:]
         weight = weight[:done]
-        known = (added[..., :done] / np.where(weight > 0, weight, 1)).astype(self.heard.dtype)
+        parts = (added[..., :done] / np.where(weight > 0, weight, 1)).astype(self.heard.dtype)
         mixture, self.heard = self.heard[:, :done], self.heard[:, done:]
-        parts = np.concatenate([known, (mixture - known.sum(axis=0))[None]])
         start, stop = max(0, -self.n_out), min(done, self.n_in - self.n_out)
         self.n_out += done
-        return parts[..., start : max(start, stop)]
+        ready = slice(start, max(start, stop))
+        return parts[..., ready], mixture[:, ready]
 
     def _add_frames(self, n_frames, size):
-        """All sources but the last, before division by the summed squares of the windows."""
+        """Sums of the frames of all parts, before division by the summed squares of the windows."""
         Z = analyse(self.heard[:, :size], self.n_fft, self.hop_length, self.window)
-        share = np.moveaxis(self.share(Z)[:, :-1], 1, 0)
-        frames = irfft(share[:, None] * Z, n=self.n_fft, axis=-1) * self.window
+        frames = irfft(self.split(Z), n=self.n_fft, axis=-1) * self.window
         added, weight = np.zeros((*frames.shape[:2], size)), np.zeros(size)
         kept = self.n_fft - self.hop_length
         added[..., :kept] += self.carried

@@ -1,9 +1,8 @@
 """``anmf denoise``: speech out of noise, file by file."""
 
 import os
-import sys
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,8 +11,15 @@ import numpy as np
 
 from anmf import AudioSeparator, SpeechEnhancer
 from anmf._core.checks import check_count
-from anmf.audio import AudioWriter, audio_info, find_audio, read_audio, read_blocks, write_audio
-from anmf.audio.writer import FORMATS
+from anmf.audio import AudioWriter, audio_info, read_audio, read_blocks, write_audio
+from anmf.commands._files import (
+    check_ending,
+    check_outputs,
+    describe,
+    find_inputs,
+    finished,
+    tell,
+)
 
 _BLOCK = 65536
 
@@ -74,7 +80,7 @@ def run_denoise(inputs, folder, model=None, noise=False, n_jobs=1, force=False):
     jobs = plan(inputs, Path(folder).expanduser(), noise)
     check_outputs(jobs, Path(folder).expanduser(), force)
     model = denoiser(model)
-    Path(folder).expanduser().mkdir(parents=True, exist_ok=True)
+    os.makedirs(Path(folder).expanduser(), exist_ok=True)
     n_failed = process(jobs, model, n_jobs, force)
     print(f"{len(jobs) - n_failed} of {len(jobs)} files denoised into {folder}")
     return n_failed
@@ -92,54 +98,12 @@ def plan(inputs, folder, noise):
     FileNotFoundError, ValueError
         For inputs that can't be read or have an ending that can't be written.
     """
-    paths = []
-    for given in map(Path, inputs):
-        given = given.expanduser()
-        paths += _search(given, folder) if given.is_dir() else [given]
+    paths = find_inputs(inputs, folder)
     for path in paths:
         audio_info(path)
-        if path.suffix.lower() not in FORMATS:
-            raise ValueError(
-                f"{path} ends in {path.suffix!r}, and its output would too; expected one of "
-                f"{', '.join(sorted(FORMATS))}: convert it first"
-            )
+        check_ending(path)
     noises = [folder / f"{p.stem}.noise{p.suffix}" if noise else None for p in paths]
     return [Job(p, folder / p.name, n) for p, n in zip(paths, noises, strict=True)]
-
-
-def _search(given, folder):
-    """Audio in a folder; earlier outputs in a folder within it don't count."""
-    paths = find_audio(given)
-    if given.resolve() not in folder.resolve().parents:
-        return paths
-    paths = [path for path in paths if not path.resolve().is_relative_to(folder.resolve())]
-    if not paths:
-        raise ValueError(f"{given} holds no audio but in {folder}, the folder for the outputs")
-    return paths
-
-
-def check_outputs(jobs, folder, force):
-    """Raise if two outputs have one name, an input would be replaced, or one can't be written."""
-    inputs = {job.path.resolve() for job in jobs}
-    origin = {}
-    for job in jobs:
-        for output in job.outputs:
-            if output in origin:
-                raise ValueError(
-                    f"{origin[output]} and {job.path} would both be written to {output}; "
-                    "rename one, or denoise them into different folders"
-                )
-            origin[output] = job.path
-            if output.resolve() in inputs:
-                raise ValueError(f"{output} is an input and would be replaced; use another folder")
-            if output.is_dir() or (output.exists() and not force):
-                hint = "it is a folder" if output.is_dir() else "--force replaces it"
-                raise FileExistsError(f"{output} exists; {hint}")
-    existing = next(place for place in (folder, *folder.absolute().parents) if place.exists())
-    if not existing.is_dir():
-        raise NotADirectoryError(f"{existing} is a file; expected a folder for the outputs")
-    if not os.access(existing, os.W_OK | os.X_OK):
-        raise PermissionError(f"{existing} can't be written to; choose another folder")
 
 
 def denoiser(path):
@@ -176,20 +140,18 @@ def process(jobs, model, n_jobs, force):
     int
         Number of jobs that failed.
     """
-    from joblib import Parallel, delayed
-    from tqdm import tqdm
+    from joblib import delayed
 
-    pool = Parallel(n_jobs=n_jobs, return_as="generator_unordered", batch_size=1)
-    results = pool(delayed(_attempt)(model, job, force) for job in jobs)
+    calls = [delayed(_attempt)(model, job, force) for job in jobs]
     n_failed = 0
     try:
-        for job, failure, clipped in tqdm(results, "denoise", len(jobs), unit="file", disable=None):
-            n_failed += failure is not None
-            if failure is not None:
-                tqdm.write(f"anmf: error: {job.path}: {failure}", file=sys.stderr)
-            elif clipped:
-                note = f"anmf: note: {job.speech}: {clipped} samples beyond full scale were clipped"
-                tqdm.write(note, file=sys.stderr)
+        with closing(finished(calls, n_jobs, "denoise")) as results:
+            for job, failure, clipped in results:
+                n_failed += failure is not None
+                if failure is not None:
+                    tell("error", job.path, failure)
+                elif clipped:
+                    tell("note", job.speech, f"{clipped} samples beyond full scale were clipped")
     except BrokenProcessPool as error:
         raise OSError("a process was killed, perhaps for memory; use a smaller --jobs") from error
     return n_failed
@@ -200,8 +162,7 @@ def _attempt(model, job, force):
     try:
         return job, None, denoise_file(model, job, force)
     except Exception as error:  # one bad file must not stop the others
-        kind = "" if isinstance(error, (ValueError, OSError)) else f"{type(error).__name__}: "
-        return job, kind + " ".join(str(error).split()), 0
+        return job, describe(error), 0
 
 
 def denoise_file(model, job, force=False):

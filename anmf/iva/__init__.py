@@ -2,16 +2,12 @@
 
 from anmf.iva.auxiva import AuxIVA
 from anmf.iva.check import check_source_model
+from anmf.iva.cliques import Cliques
+from anmf.iva.lowrank import LowRank
 from anmf.iva.scaling import minimal_distortion, projection_back
 from anmf.iva.solve import Separation, auxiva
-from anmf.iva.source_models import (
-    SOURCE_MODELS,
-    Cliques,
-    Gauss,
-    GeneralizedGauss,
-    LowRank,
-    StudentT,
-)
+from anmf.iva.source_models import SOURCE_MODELS
+from anmf.iva.spherical import Gauss, GeneralizedGauss, Spherical, StudentT
 from anmf.iva.updates import UPDATES
 
 __all__ = [
@@ -23,6 +19,7 @@ __all__ = [
     "GeneralizedGauss",
     "LowRank",
     "Separation",
+    "Spherical",
     "StudentT",
     "auxiva",
     "check_source_model",

@@ -1,4 +1,4 @@
-"""Compiled twins of the updates for one frequency: V (n_weights, n, n) to B (n, n) and log|det B|.
+"""IP and IP2, compiled, for one frequency: V (n_weights, n, n) to B (n, n) and log|det B|.
 
 B comes in as the identity.
 """
@@ -6,96 +6,6 @@ B comes in as the identity.
 import numpy as np
 
 from anmf._core.jit import jit
-
-
-@jit
-def iss(V, B):
-    """Twin of `anmf.iva.iss.iss`.
-
-    In the turn of row k, row m of B has entries in the columns before k and in column m only.
-    """
-    n_weights, n = V.shape[0], V.shape[1]
-    v = np.zeros(n, V.dtype)
-    product = 1.0
-    for k in range(n):
-        for m in range(n):
-            w = min(m, n_weights - 1)
-            power, z = 0.0, complex(0.0)
-            for i in range(k + 1):
-                a = _row_times(V, w, i, B, k, k + 1)
-                power += B[k, i].real * a.real - B[k, i].imag * a.imag
-                z += B[m, i] * a
-            if m > k:
-                z += B[m, m] * _row_times(V, w, m, B, k, k + 1)
-            v[m] = 0
-            if power > 0:
-                if m == k:
-                    scale = 1 / np.sqrt(power)
-                    v[m] = 1 - scale
-                    product *= scale
-                else:
-                    v[m] = complex(z.real / power, z.imag / power)
-        for m in range(n):
-            if m != k:
-                for c in range(k + 1):
-                    B[m, c] -= v[m] * B[k, c]
-        for c in range(k + 1):
-            B[k, c] *= 1 - v[k].real
-    return np.log(product)
-
-
-@jit
-def _row_times(V, w, i, B, k, size):
-    """Entry i of V_w b_kᴴ, where b_k has entries in the first columns only."""
-    z = V[w, i, 0] * B[k, 0].conjugate()
-    for j in range(1, size):
-        z += V[w, i, j] * B[k, j].conjugate()
-    return z
-
-
-@jit
-def iss2(V, B):
-    """Twin of `anmf.iva.iss2.iss2`."""
-    n_weights, n = V.shape[0], V.shape[1]
-    G, A = np.empty((2, 2, 2), V.dtype), np.empty((2, 2), V.dtype)
-    u = np.empty((2, n), V.dtype)
-    rows = B.copy()
-    gain = 0.0
-    for first in range(1 if n == 2 else n):
-        m, o = first, (first + 1) % n
-        for k in range(n):
-            w = min(k, n_weights - 1)
-            for i in range(n):
-                u[0, i] = _row_times(V, w, i, B, m, n)
-                u[1, i] = _row_times(V, w, i, B, o, n)
-            a, c = _product(B, m, u, 0).real, _product(B, o, u, 1).real
-            b = _product(B, m, u, 1)
-            if k in (m, o):
-                s = 0 if k == m else 1
-                G[s, 0, 0], G[s, 0, 1], G[s, 1, 0], G[s, 1, 1] = a, b, b.conjugate(), c
-                continue
-            det = a * c - (b.real * b.real + b.imag * b.imag)
-            if det > 0:
-                f, g = _product(B, k, u, 0), _product(B, k, u, 1)
-                p, q = (f * c - g * b.conjugate()) / det, (g * a - f * b) / det
-                for j in range(n):
-                    rows[k, j] -= p * B[m, j] + q * B[o, j]
-        demix_pair(G, A)
-        for j in range(n):
-            rows[m, j] = A[0, 0] * B[m, j] + A[0, 1] * B[o, j]
-            rows[o, j] = A[1, 0] * B[m, j] + A[1, 1] * B[o, j]
-        B[:] = rows
-        gain += _log_determinant(A)
-    return gain
-
-
-@jit
-def _product(B, k, u, s):
-    """b_k u_s."""
-    z = B[k, 0] * u[s, 0]
-    for j in range(1, B.shape[0]):
-        z += B[k, j] * u[s, j]
-    return z
 
 
 @jit
@@ -140,7 +50,7 @@ def ip2(V, B):
             P[s, pair[0], 0] = P[s, pair[1], 1] = 1
             _solve(M, P[s])
             _inverse_gram(V[w], P[s], G[s])
-        demix_pair(G, A)
+        demix_pair(G.copy(), A)
         for s in range(2):
             p = A[s, 0] * G[s, 0, 0] + A[s, 1] * G[s, 1, 0]
             q = A[s, 0] * G[s, 0, 1] + A[s, 1] * G[s, 1, 1]
@@ -219,7 +129,8 @@ def _inverse_gram(V, P, G):
 
 @jit
 def demix_pair(G, A):
-    """Twin of `anmf.iva.pairwise.demix_pair`; G (2, 2, 2) holds G_m and G_n."""
+    """Twin of `anmf.iva.pairwise.demix_pair`; G (2, 2, 2) holds G_m and G_n, and is overwritten."""
+    size_m, size_n = _unit_trace(G[0]), _unit_trace(G[1])
     a, b, c = G[1, 0, 0], G[1, 0, 1], G[1, 1, 1]
     p = c * G[0, 0, 0] - b * G[0, 1, 0]
     q = c * G[0, 0, 1] - b * G[0, 1, 1]
@@ -245,8 +156,21 @@ def demix_pair(G, A):
             + 2 * (A[i, 0] * G[i, 0, 1] * A[i, 1].conjugate()).real
         )
         scale = 1 / np.sqrt(power) if power > 0 else 1.0
+        scale /= size_m if i == 0 else size_n
         A[i, 0] *= scale
         A[i, 1] *= scale
+
+
+@jit
+def _unit_trace(G):
+    """Divide G by its trace; returns the root of that."""
+    trace = G[0, 0].real + G[1, 1].real
+    if not trace > 0:
+        return 1.0
+    for i in range(2):
+        for j in range(2):
+            G[i, j] /= trace
+    return np.sqrt(trace)
 
 
 @jit

@@ -8,15 +8,136 @@ from anmf._core.checks import check_choice, check_real
 from anmf.audio.stft import check_frames
 from anmf.base import SeparatorMixin
 from anmf.iva.dereverberation import reverberation
-from anmf.iva.online import Stream
-from anmf.iva.recording import check_recording, spectra, waveforms
-from anmf.iva.scaling import SCALINGS, check_channel, inverse
+from anmf.iva.recording import check_recording, check_samples, spectra, waveforms
+from anmf.iva.scaling import SCALINGS, audible_channel, check_channel, inverse
 from anmf.iva.scores import score_sources
 from anmf.iva.solve import check_options, check_sources, demix
+from anmf.iva.streams import (
+    Stream,
+    check_no_taps,
+    held,
+    images,
+    learn_block,
+    learning,
+    stream_parts,
+    tracks,
+)
 
 
 class AuxIVA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SeparatorMixin, BaseEstimator):
-    """DOC"""
+    """Separate the sources in a recording of several microphones, without knowing where they are.
+
+    Auxiliary-function independent vector analysis and its relatives: sources are demixed so that
+    each becomes as (im)probable as its model says sources are, and they independent of each other.
+
+    Parameters
+    ----------
+    n_sources : int or None
+        At most as many as there are channels, which None stands for. With fewer, the channels that
+        are left take up the background.
+    update : {'iss2', 'iss', 'ip2', 'ip'}
+        How demixing is improved: a name of `anmf.iva.UPDATES`.
+    source_model : str, object or callable
+        What sources are like. 'cliques': Gauss with variances for groups of frequencies; 'gauss':
+        with a variance for each frame; 'laplace', 'ggd' (generalised Gauss), 'student-t': spherical
+        with heavier tails; 'nmf': a variance of low rank (ILRMA). Or an object such as
+        ``anmf.iva.StudentT(dof=0.01)``, or a function from powers (n_frequencies, n_sources,
+        n_frames) to weights (see `anmf.iva.check_source_model`).
+    n_fft, hop_length, window
+        As in `anmf.audio.STFT`. Frames should be longer than the reverberation that matters: 0.256
+        s by default for 16 kHz.
+    max_iter : int
+        Most iterations.
+    tol : float
+        Stop when an iteration changes the objective by at most `tol` times its first value; 0 runs
+        all of `max_iter`.
+    init : {'identity', 'pca'} or array (n_frequencies, n_sources or n_channels, n_channels)
+        Where demixing starts: with the channels themselves, with their principal components, or
+        with matrices such as `demixing_` of another recording.
+    scaling : {'projection-back', 'minimal-distortion'} or None
+        Scale of the sources: that which they have at the reference microphone, by the inverse of
+        the demixing or in the mean square; None leaves it as demixing happens to give it.
+    reference_channel : int
+        Counted from 0. If it is silent throughout, the loudest takes its place.
+    n_taps : int
+        Delayed frames of the microphones that are taken off as late reverberation.
+    delay : int
+        Frames before the first of them, at least 1.
+    forgetting : float
+        Factor by which what is remembered fades from frame to frame in ``partial_fit``, from 0 to
+        1, where nothing is forgotten.
+    callback : callable or None
+        Called with an `anmf._core.iterate.IterationInfo` after each iteration; a true result stops.
+    random_state : int, Generator, RandomState or None
+        Seed; of influence with ``source_model='nmf'`` only.
+    verbose : int
+        A progress bar when positive.
+    n_threads : int or None
+        Threads of compiled code; None for as many as Numba may use (the variable
+        ``NUMBA_NUM_THREADS``). The result is the same to the last bit.
+
+    Attributes
+    ----------
+    demixing_ : complex ndarray (n_frequencies, n_sources, n_channels)
+        Times the spectra of the microphones (n_frequencies, n_channels, n_frames), it gives those
+        of the sources.
+    mixing_ : complex ndarray (n_frequencies, n_channels, n_sources)
+        From the sources to their images at the microphones.
+    taps_ : complex ndarray (n_frequencies, n_taps, n_sources, n_channels)
+        Filters of the delayed microphones, whose output is taken off the sources.
+    objective_ : ndarray (n_iter_,)
+        After every iteration. It never rises, unless the source model is a function.
+    n_iter_ : int
+    n_features_in_ : int
+        Number of channels.
+
+    See Also
+    --------
+    anmf.iva.auxiva : The same for those who hold spectrograms.
+
+    Notes
+    -----
+    At every frequency y = W x, and with the contrast g of the source model
+
+        L = Σ_k ⟨g(|y_kft|²)⟩ − 2 ⟨log|det W_f|⟩
+
+    is minimised, means over frequencies and frames. The slope of g is a weight φ, and with the
+    weighted covariances V_k = ⟨φ_k x xᴴ⟩ the update lowers the majoriser Σ_k w_k V_k w_kᴴ − 2
+    log|det W|. All powers are relative to those of the recording: scaled input gives the same
+    output, scaled. To V_k comes a trace of noise (1e-10 of the power of the bin, 1e-7 in single
+    precision), so that dead or equal channels do no harm; silent bins pass through.
+
+    **Which settings.** Mean improvement of the SI-SDR in dB over 30 simulated rooms each (speech
+    of 8 s, T60 .16-.30 s, noise at −30 dB), from ``python -m benchmarks iva``:
+
+    DEFAULTS_TABLE
+
+    **How many sources.** As many as microphones, unless there is noise that has no direction and
+    more microphones than talkers. Two talkers want two good seconds at least, better five.
+
+    References
+    ----------
+    Ono, "Stable and fast update rules for independent vector analysis based on auxiliary function
+    technique", WASPAA 2011.
+    Scheibler and Ono, "Fast and stable blind source separation with rank-1 updates", ICASSP 2020.
+    Ikeshita and Nakatani, "ISS2: An extension of iterative source steering algorithm for
+    majorization-minimization-based independent vector analysis", EUSIPCO 2022.
+
+    Examples
+    --------
+    >>> from anmf import AuxIVA
+    >>> from anmf.datasets import make_voices, simulate_room
+    >>> voices = make_voices(2, 4.0, random_state=1).waveforms
+    >>> room = simulate_room(voices, n_channels=2, rt60=0.1, random_state=1)
+    >>> model = AuxIVA().fit(room.mixture)
+    >>> model.transform(room.mixture).shape
+    (64000, 2)
+    >>> images = model.separate(room.mixture)
+    >>> images.shape, bool(abs(images.sum(axis=1) - room.mixture).max() < 1e-5)
+    ((64000, 2, 2), True)
+    >>> model.score(room.mixture, room.images) > 15
+    True
+    """
 
     def __init__(self, n_sources=None, *, update="iss2", source_model="cliques", n_fft=4096,
                  hop_length=None, window="hann", max_iter=20, tol=0.0, init="identity",
@@ -99,24 +220,13 @@ class AuxIVA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SeparatorMixin, 
         ValueError
             As in `fit`; and with taps, or a source model that can't be used in blocks ('nmf').
         """
-        first = getattr(self, "_stream", None) is None
         begun = hasattr(self, "demixing_")
-        X = check_recording(self, X, reset=not begun)
+        X = check_samples(self, X, reset=not begun)
         frames = self._check_parameters(X.shape[1])
-        if first:
-            start = self._rows if begun else self.init
-            self._stream = Stream(frames, X, start, self.forgetting)
-        block = self._stream.push(X)
-        objective = []
-        if block.shape[2]:
-            found = self._stream.learn(
-                block, self._n_sources(), self.update, self.source_model, max_iter=self.max_iter,
-                tol=self.tol, random_state=self.random_state, n_threads=self.n_threads,
-            )  # fmt: skip
-            objective = found.outcome.history
-        self._keep(self._stream.rows, self._stream.rows[:, None][:, :0], block)
-        self.objective_ = np.asarray(objective, dtype=np.float64)
-        self.n_iter_ = len(objective)
+        check_no_taps(self)
+        if getattr(self, "_stream", None) is None:
+            self._stream = Stream(frames, X, self._rows if begun else self.init, self.forgetting)
+        learn_block(self, self._stream, self._stream.push(X))
         return self
 
     def transform(self, X):
@@ -151,6 +261,92 @@ class AuxIVA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SeparatorMixin, 
         Y = self._demix(Z)[:, :, None, :] * np.swapaxes(self.mixing_, 1, 2)[..., None]
         return waveforms(Y, frames, len(X))
 
+    def transform_stream(self, blocks):
+        """Demix a stream that comes in blocks, in constant memory; the filters stay as they are.
+
+        Sources come out less than `n_fft` samples after the microphones went in, without seams:
+        those that ``transform`` gives for the whole stream.
+
+        Parameters
+        ----------
+        blocks : iterable of array-like (n, n_channels)
+            Consecutive pieces of any lengths.
+
+        Returns
+        -------
+        iterator of ndarray (n, n_sources)
+            Lengths differ from those of the blocks, but sum to the same.
+
+        Raises
+        ------
+        ValueError
+            For blocks that hold no samples, or of another number of channels.
+        """
+        check_is_fitted(self)
+        return (x[..., 0] for x in stream_parts(self, blocks, held, tracks))
+
+    def separate_stream(self, blocks):
+        """Images of the sources of a stream; see `transform_stream` and `separate`.
+
+        Parameters
+        ----------
+        blocks : iterable of array-like (n, n_channels)
+
+        Returns
+        -------
+        iterator of ndarray (n, n_sources, n_channels)
+
+        Raises
+        ------
+        ValueError
+            As in `transform_stream`.
+        """
+        check_is_fitted(self)
+        return stream_parts(self, blocks, held, images)
+
+    def fit_transform_stream(self, blocks):
+        """Learn from a stream and demix it as it comes, in constant memory.
+
+        Learning begins afresh, from `init`, and goes on as with `partial_fit`: the frames that a
+        block completes are demixed by the filters learned from them and from all before. At any
+        time the model holds the filters so far. Blocks of some tenths of a second or more are best:
+        each takes `max_iter` iterations.
+
+        Parameters
+        ----------
+        blocks : iterable of array-like (n, n_channels)
+            Consecutive pieces of any lengths.
+
+        Returns
+        -------
+        iterator of ndarray (n, n_sources)
+            As in `transform_stream`. Nothing is learned before it is asked for the next.
+
+        Raises
+        ------
+        ValueError
+            As in `partial_fit`.
+        """
+        return (x[..., 0] for x in stream_parts(self, blocks, learning, tracks))
+
+    def fit_separate_stream(self, blocks):
+        """Learn from a stream, and give the images of its sources; see `fit_transform_stream`.
+
+        Parameters
+        ----------
+        blocks : iterable of array-like (n, n_channels)
+
+        Returns
+        -------
+        iterator of ndarray (n, n_sources, n_channels)
+
+        Raises
+        ------
+        ValueError
+            As in `partial_fit`.
+        """
+        return stream_parts(self, blocks, learning, images)
+
     def score(self, X, y, metric="si_sdr"):
         """Mean quality of the separated sources in dB, in the order that fits best.
 
@@ -158,7 +354,8 @@ class AuxIVA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SeparatorMixin, 
         ----------
         X : array-like (n_times, n_channels)
         y : array (n_times, n_sources) or (n_times, n_sources, n_channels)
-            What the reference microphone, or every microphone, hears of each source.
+            What the reference microphone, or every microphone, hears of each source; some may be
+            left out.
         metric : str
             A name of `anmf.metrics.METRICS`.
 
@@ -166,7 +363,9 @@ class AuxIVA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SeparatorMixin, 
         -------
         float
         """
-        estimate = self.separate(X) if np.ndim(y) == 3 else self.transform(X)
+        y = np.asarray(y)
+        y = y[:, None] if y.ndim == 1 else y
+        estimate = self.separate(X) if y.ndim == 3 else self.transform(X)
         return score_sources(y, estimate, metric)
 
     @property
@@ -190,7 +389,8 @@ class AuxIVA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SeparatorMixin, 
         """Set the fitted attributes from all rows of the demixing, at any scale."""
         n_sources, dtype = self._n_sources(), Z.dtype
         W, A = rows[:, :n_sources], inverse(rows)[:, :, :n_sources]
-        scale = SCALINGS[self.scaling](A, W, Z, self.reference_channel)
+        reference = audible_channel(Z, self.reference_channel)
+        scale = SCALINGS[self.scaling](A, W, Z, reference)
         self._rows = rows
         self.demixing_ = (scale[..., None] * W).astype(dtype)
         back = np.where(scale != 0, 1, 0) / np.where(scale != 0, scale, 1)

@@ -1,41 +1,31 @@
 """Weighted covariances of the current estimates, all that an update sees, and their algebra."""
 
+LOADING = 4
+"""Rounding of an entry of a covariance, a bound in units of the precision."""
 
-def weighted_covariances(Y, weights, *, xp):
-    """V_kf = (1/T) Σ_t φ_kft y_ft y_ftᴴ.
+
+def weighted_covariances(Y, weights, n_frames, *, xp):
+    """V_kf = (1/T) Σ_t φ_kft y_ft y_ftᴴ, the diagonal raised by more than rounding can take.
 
     Parameters
     ----------
-    Y : complex array (n_frequencies, n_channels, n_frames)
-    weights : array (n_frequencies or 1, n_weights, n_frames)
+    Y : complex array (n_frequencies, n_channels, n_columns)
+    weights : array (n_frequencies or 1, n_weights, n_columns)
         φ, at least 0.
+    n_frames : int
+        T.
     xp : namespace
 
     Returns
     -------
     complex array (n_frequencies, n_weights, n_channels, n_channels)
-        Hermitian, to the last bit.
+        Hermitian to the last bit, and positive semidefinite.
     """
     Y = Y[:, None, :, :]
     V = xp.matmul((weights + 0 * Y[:, :, 0, :])[:, :, None, :] * Y, adjoint(Y, xp=xp))
-    return (V + adjoint(V, xp=xp)) / (2 * Y.shape[-1])
-
-
-def in_coordinates(W, V, *, xp):
-    """W V Wᴴ: covariances of x as those of y = W x.
-
-    Parameters
-    ----------
-    W : complex array (n_frequencies, n_channels, n_channels)
-    V : complex array (n_frequencies, n_weights, n_channels, n_channels)
-    xp : namespace
-
-    Returns
-    -------
-    complex array (n_frequencies, n_weights, n_channels, n_channels)
-    """
-    W = W[:, None, :, :]
-    return xp.matmul(xp.matmul(W, V), adjoint(W, xp=xp))
+    eye = xp.stack(identity_rows(V, xp=xp), axis=-2)[:, None, :, :]
+    raised = 1 + LOADING * Y.shape[2] * xp.finfo(weights.dtype).eps * eye
+    return (V + adjoint(V, xp=xp)) / (2 * n_frames) * raised
 
 
 def adjoint(A, *, xp):

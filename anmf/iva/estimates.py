@@ -7,7 +7,7 @@ import numpy as np
 
 from anmf._core.jit import most_threads
 from anmf.iva.bands import Bands
-from anmf.iva.covariance import in_coordinates, weighted_covariances
+from anmf.iva.covariance import weighted_covariances
 from anmf.iva.dereverberation import dereverberate
 
 COMPILED = {"ip": 0, "ip2": 1, "iss": 2, "iss2": 3}
@@ -24,10 +24,10 @@ class ArrayEstimates:
     ----------
     X : complex array (n_frequencies, n_channels, n_frames)
         Microphones.
+    memory : anmf.iva.start.Columns
+        Covariances that are added to those of the frames, as further columns of `X` / `level`.
     W : complex array (n_frequencies, n_channels, n_channels)
         Where demixing starts.
-    past : complex array (n_frequencies, n_weights or 1, n_channels, n_channels)
-        Covariances of the microphones that are added to those of the frames.
     update : callable
         As in `UPDATES`.
     bands : Bands
@@ -39,46 +39,64 @@ class ArrayEstimates:
     Attributes
     ----------
     W : complex array (n_frequencies, n_channels, n_channels)
-    G : complex array (n_frequencies, n_taps, n_channels, n_channels)
+    G : complex array (n_frequencies, n_taps, n_channels, n_channels) or None
         y_t = W x_t − Σ_l G_l x_t−delay−l.
     penalty : float
-        Σ_kf w_k P_k w_kᴴ with the past covariances P.
+        Σ_kf w_k P_k w_kᴴ with the covariances P that are added.
     """
 
-    def __init__(self, X, W, past, update, bands, *, level=1.0, n_taps=0, delay=1, xp=np):
-        X = X / level
-        self._X, self._past, self._update, self._delay, self._xp = X, past, update, delay, xp
-        self._bands, self._Y, self.W = bands, xp.matmul(W, X), W
+    def __init__(self, X, memory, W, update, bands, *, level=1.0, n_taps=0, delay=1, xp=np):
+        self._update, self._bands, self._delay, self._xp = update, bands, delay, xp
+        self._X, self._memory, self._n_frames = X / level, memory, X.shape[2]
+        self._Y = xp.matmul(W, xp.concat([self._X, memory.columns], axis=2))
         self.G = xp.stack([0 * W] * n_taps, axis=1) if n_taps else None
-        self.penalty = penalty(W, past, xp=xp)
+
+    @property
+    def W(self):
+        """Read off the columns that started as multiples of the identity."""
+        return self._memory.rows(self._Y[:, :, self._n_frames :])
+
+    @property
+    def penalty(self):
+        """From the power of the added columns."""
+        power = self._power(self._Y[:, :, self._n_frames :])
+        weighted = self._xp.sum(power, axis=0) * self._memory.of_rows(power.shape[1])
+        return float(self._xp.sum(weighted)) / self._n_frames
 
     def power(self):
         """Mean of |Y|² in each band, (n_bands, n_channels, n_frames)."""
-        xp = self._xp
-        return self._bands.mean(xp.real(self._Y) ** 2 + xp.imag(self._Y) ** 2, xp=xp)
+        return self._bands.mean(self._power(self._Y[:, :, : self._n_frames]), xp=self._xp)
 
     def step(self, weights):
         """One iteration under weights (n_bands, n_weights, n_frames); Σ log|det B|."""
-        xp, shared = self._xp, self._Y.shape[1] - weights.shape[1]
-        weights = self._bands.spread(weights, xp=xp)
+        xp, Y, n_frames = self._xp, self._Y, self._n_frames
         if self.G is not None:
-            each = xp.concat([weights] + [weights[:, -1:, :]] * shared, axis=1)
-            self._Y, self.G = dereverberate(self._Y, self.G, self._X, each, self._delay, xp=xp)
-        V = weighted_covariances(self._Y, weights, xp=xp)
-        B, gain = self._update(V + in_coordinates(self.W, self._past, xp=xp), xp=xp)
-        self._Y, self.W = xp.matmul(B, self._Y), xp.matmul(B, self.W)
+            each = xp.concat(
+                [weights] + [weights[:, -1:, :]] * (Y.shape[1] - weights.shape[1]), axis=1
+            )
+            each = self._bands.spread(each, xp=xp)
+            heard, self.G = dereverberate(
+                Y[:, :, :n_frames], self.G, self._X, each, self._delay, xp=xp
+            )
+            Y = xp.concat([heard, Y[:, :, n_frames:]], axis=2)
+        added = self._memory.weights + 0 * weights[:, :, :1]
+        weights = self._bands.spread(xp.concat([weights, added], axis=2), xp=xp)
+        B, gain = self._update(weighted_covariances(Y, weights, n_frames, xp=xp), xp=xp)
+        self._Y = xp.matmul(B, Y)
         if self.G is not None:
             self.G = xp.matmul(B[:, None, :, :], self.G)
-        self.penalty = penalty(self.W, self._past, xp=xp)
         return xp.sum(gain)
+
+    def _power(self, Y):
+        return self._xp.real(Y) ** 2 + self._xp.imag(Y) ** 2
 
 
 class PlaneEstimates:
-    """Compiled: real and imaginary planes of NumPy arrays, changed in place; W in double precision.
+    """Compiled: real and imaginary planes of NumPy arrays, changed in place.
 
     Parameters
     ----------
-    X, W, past, bands, level, n_taps, delay
+    X, memory, W, bands, level, n_taps, delay
         As in `ArrayEstimates`.
     update : str
         A name of `COMPILED`.
@@ -91,77 +109,97 @@ class PlaneEstimates:
         As in `ArrayEstimates`.
     """
 
-    def __init__(self, X, W, past, update, bands, *, level=1.0, n_taps=0, delay=1,
+    def __init__(self, X, memory, W, update, bands, *, level=1.0, n_taps=0, delay=1,
                  n_threads=None):  # fmt: skip
         from anmf.iva import sweep_numba
 
-        self.W, self.G = W.astype(np.complex128), None
-        self.penalty = penalty(self.W, past, xp=np)
-        self._Y = planes(X if _is_identity(W) else W.astype(X.dtype) @ X, level)
+        self._memory, self._bands, self._n_frames = memory, bands, X.shape[2]
+        self._Y = planes(X, memory.columns, W, level)
         filters = np.zeros((len(X), n_taps, *W.shape[1:]), np.complex128)
-        heard = planes(X if n_taps else X[:, :, :0], level)
-        if n_taps:
-            self.G = filters
-        self._bands = bands
-        finer = -(-len(X) // N_CHUNKS)  # a single band is measured in pieces
-        self._measured = bands if bands.count > 1 else Bands(len(X), finer)
+        self.G = filters if n_taps else None
+        none = memory.columns[:, :, :0]
+        heard = planes(X, none, None, level) if n_taps else planes(none, none, None, level)
+        finer = Bands(len(X), -(-len(X) // N_CHUNKS))
+        self._measured = bands if bands.count > 1 else finer  # one band is measured in pieces
+        n_bins = self._measured.n_bins
         self._sweep = partial(
-            sweep_numba.sweep, COMPILED[update], self._Y, self.W, heard, filters, delay,
-            past.astype(np.complex128), self._measured.n_bins,
-        )  # fmt: skip
-        self._pool = _pool(n_threads or most_threads())
-        measure = partial(sweep_numba.measure, self._Y, self._measured.n_bins)
-        self._power = self._run(measure)[1]
+            sweep_numba.sweep, COMPILED[update], self._Y, heard, filters, X.shape[2], delay, n_bins
+        )
+        self._n_threads = n_threads or most_threads()
+        self._power = self._run(partial(sweep_numba.measure, self._Y, n_bins))[1]
+
+    @property
+    def W(self):
+        """As in `ArrayEstimates.W`, in double precision."""
+        columns = self._Y[..., self._n_frames :].astype(np.float64)
+        return self._memory.rows(columns[:, 0] + 1j * columns[:, 1])
+
+    @property
+    def penalty(self):
+        """As in `ArrayEstimates.penalty`."""
+        power = self._power[:, :, self._n_frames :].sum(axis=0, dtype=np.float64)
+        return float(np.sum(power * self._memory.of_rows(len(power)))) / self._n_frames
 
     def power(self):
         """As in `ArrayEstimates.power`."""
-        real = self._Y.dtype.type
+        power, real = self._power[:, :, : self._n_frames], self._Y.dtype.type
         if self._bands is not self._measured:
-            return self._power.sum(axis=0, keepdims=True) / real(len(self._Y))
-        sizes = self._bands.sizes.astype(real)
-        return self._power / sizes[:, None, None] if self._bands.n_bins > 1 else self._power
+            return power.sum(axis=0, keepdims=True) / real(len(self._Y))
+        return power / self._bands.sizes.astype(real)[:, None, None]
 
     def step(self, weights):
         """As in `ArrayEstimates.step`."""
-        weights = np.ascontiguousarray(weights, self._Y.dtype)
-        sums, self._power = self._run(partial(self._sweep, weights))
-        gain, self.penalty = np.sum(sums, axis=0)
-        return gain
+        added = self._memory.weights
+        whole = np.empty((*weights.shape[:2], self._Y.shape[3]), self._Y.dtype)
+        whole[:, :, : self._n_frames], whole[:, :, self._n_frames :] = weights, added
+        gains, self._power = self._run(partial(self._sweep, whole))
+        return sum(gains)
 
     def _run(self, kernel):
         """Results of a kernel for all chunks, and the power (n_bands, ...) that they measured."""
-        n_frequencies, _, *frames = self._Y.shape
+        n_frequencies, _, *columns = self._Y.shape
         count, n_bins = self._measured.count, self._measured.n_bins
-        power = np.zeros((count, *frames), self._Y.dtype)
+        power = np.zeros((count, *columns), self._Y.dtype)
         starts = [n_bins * (count * c // N_CHUNKS) for c in range(N_CHUNKS)] + [n_frequencies]
 
-        def work(first, last):
-            return kernel(power, first, last)
+        def work(chunk):
+            return kernel(power, starts[chunk], starts[chunk + 1])
 
-        return list(self._pool(work, starts[:-1], starts[1:])), power
+        return in_threads(work, N_CHUNKS, self._n_threads), power
 
 
-def planes(X, level):
-    """Real and imaginary parts (n_frequencies, 2, ...) of X / level, (n_frequencies, ...)."""
-    Y = np.empty((len(X), 2, *X.shape[1:]), X.real.dtype)
-    np.divide(X.real, level, out=Y[:, 0])
-    np.divide(X.imag, level, out=Y[:, 1])
+def planes(X, columns, W, level):
+    """Real and imaginary parts (n_frequencies, 2, n_channels, n_columns) of W [X / level, columns].
+
+    W may be None, for the identity.
+    """
+    n_frames = X.shape[2]
+    Y = np.empty((len(X), 2, X.shape[1], n_frames + columns.shape[2]), X.real.dtype)
+    if W is not None and np.any(np.eye(W.shape[-1]) != W):
+        X, columns = W.astype(X.dtype) @ X, W.astype(X.dtype) @ columns
+    np.divide(X.real, level, out=Y[:, 0, :, :n_frames])
+    np.divide(X.imag, level, out=Y[:, 1, :, :n_frames])
+    Y[:, 0, :, n_frames:], Y[:, 1, :, n_frames:] = columns.real, columns.imag
     return Y
 
 
-def penalty(W, past, *, xp):
-    """Σ_kf w_k P_k w_kᴴ, where the last P serves all further rows."""
-    shared = W.shape[1] - past.shape[1]
-    P = xp.concat([past] + [past[:, -1:, :, :]] * shared, axis=1)
-    along = xp.matmul(W[:, :, None, :], P)[:, :, 0, :]
-    return float(xp.sum(xp.real(along * xp.conj(W))))
+def in_threads(work, n_items, n_threads):
+    """Results of ``work(i)`` for all i, in order; the items are dealt out to the threads."""
+    results = [None] * n_items
 
+    def deal(first):
+        for i in range(first, n_items, n_threads):
+            results[i] = work(i)
 
-def _is_identity(W):
-    return not np.any(np.eye(W.shape[-1]) != W)
+    others = [_pool(n_threads - 1).submit(deal, k) for k in range(1, n_threads)]
+    try:
+        deal(0)
+    finally:
+        for other in others:
+            other.result()
+    return results
 
 
 @cache
 def _pool(n_threads):
-    """Something like `map`, of so many threads."""
-    return ThreadPoolExecutor(n_threads).map if n_threads > 1 else map
+    return ThreadPoolExecutor(n_threads)

@@ -24,8 +24,18 @@ def demix_pair(G_m, G_n, *, xp):
     Ono, "Fast stereo independent vector analysis and its implementation on mobile phone", IWAENC
     2012.
     """
+    G_m, size_m = _unit_trace(G_m, xp)
+    G_n, size_n = _unit_trace(G_n, xp)
     first, second = _eigenvectors(G_m, G_n, xp)
-    return xp.stack([_normalized(G_m, first, xp), _normalized(G_n, second, xp)], axis=-2)
+    first, second = _normalized(G_m, first, xp), _normalized(G_n, second, xp)
+    return xp.stack([first / size_m, second / size_n], axis=-2)
+
+
+def _unit_trace(G, xp):
+    """G over its trace, so that no product of entries underflows, and the root of the trace."""
+    trace = xp.real(G[..., 0, 0]) + xp.real(G[..., 1, 1])
+    trace = xp.where(trace > 0, trace, 1.0)
+    return G / trace[..., None, None], (trace**0.5)[..., None]
 
 
 def _eigenvectors(G_m, G_n, xp):

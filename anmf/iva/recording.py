@@ -6,8 +6,8 @@ from sklearn.utils.validation import validate_data
 from anmf.audio.stft import istft, stft
 
 
-def check_recording(estimator, X, *, reset):
-    """Samples (n_times, n_channels) as float32 or float64.
+def check_samples(estimator, X, *, reset):
+    """Samples (n_times, n_channels), of any length, as float32 or float64.
 
     8-, 16- and 32-bit integers are divided by full scale, as soundfile does; other integers are
     taken as they are.
@@ -27,26 +27,28 @@ def check_recording(estimator, X, *, reset):
     Raises
     ------
     ValueError
-        For one channel, more channels than samples, NaN or infinity, complex numbers, and other
-        shapes.
+        For one channel, NaN or infinity, complex numbers, and other shapes.
     """
     raw = getattr(X, "dtype", None)
-    X = validate_data(
-        estimator, X, reset=reset, dtype=[np.float64, np.float32], ensure_min_samples=1,
-        ensure_min_features=1,
-    )  # fmt: skip
-    n_times, n_channels = X.shape
-    if n_channels == 1:
+    X = validate_data(estimator, X, reset=reset, dtype=[np.float64, np.float32])
+    if X.shape[1] == 1:
         raise ValueError(
             f"X has shape {X.shape}, so n_features=1 channel: {type(estimator).__name__} needs a "
             "recording of 2 microphones or more; use anmf.SpeechEnhancer or anmf.AudioSeparator"
         )
+    return _scaled(X, raw)
+
+
+def check_recording(estimator, X, *, reset):
+    """The same for a whole recording, which has more times than channels."""
+    X = check_samples(estimator, X, reset=reset)
+    n_times, n_channels = X.shape
     if n_channels > n_times:
         raise ValueError(
             f"X has shape {X.shape}: n_samples={n_times} times of {n_channels} channels; expected "
             "(n_times, n_channels) with more times than channels: pass X.T"
         )
-    return _scaled(X, raw)
+    return X
 
 
 def _scaled(X, raw):

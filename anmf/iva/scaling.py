@@ -98,6 +98,13 @@ def distortion_scale(Y, x, *, xp):
     return along * xp.where(sounds, 1.0, 0.0) / xp.where(sounds, power, 1.0)
 
 
+def audible_channel(X, channel):
+    """The channel, or the loudest if it is silent: X (n_frequencies, n_channels, n_frames)."""
+    if X[:, channel].any() or not X.any():
+        return channel
+    return int(np.argmax(np.linalg.norm(X, axis=(0, 2))))
+
+
 def check_channel(channel, n_channels):
     """Raise unless `channel` is one of `n_channels`, counted from 0."""
     check_count("reference_channel", channel, minimum=0)

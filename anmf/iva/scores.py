@@ -7,11 +7,13 @@ from anmf.metrics import METRICS, pairwise, solve_permutation
 
 
 def score_sources(reference, estimate, metric):
-    """Mean of a metric over sources and channels, in the order of sources that fits best.
+    """Mean of a metric over references and channels, each beside the source that fits it best.
 
     Parameters
     ----------
-    reference, estimate : array (n_times, n_sources) or (n_times, n_sources, n_channels)
+    reference : array (n_times, n_references) or (n_times, n_references, n_channels)
+        At most as many as there are sources.
+    estimate : ndarray (n_times, n_sources) or (n_times, n_sources, n_channels)
     metric : str
         A name of `anmf.metrics.METRICS`.
 
@@ -22,17 +24,22 @@ def score_sources(reference, estimate, metric):
     Raises
     ------
     ValueError
-        For another name, or references of another shape than the estimates.
+        For another name, or references that don't fit the estimates.
     """
     check_choice("metric", metric, METRICS)
-    if np.shape(reference) != estimate.shape:
+    shape = reference.shape
+    fits = shape[:1] + shape[2:] == estimate.shape[:1] + estimate.shape[2:]
+    if not fits or not 1 <= shape[1] <= estimate.shape[1]:
         raise ValueError(
-            f"y has shape {np.shape(reference)}; score needs the true sources, (n_times, "
-            f"n_sources) or (n_times, n_sources, n_channels), here {estimate.shape}"
+            f"y has shape {shape}; score needs true sources, (n_times, n_sources) or (n_times, "
+            f"n_sources, n_channels), of which some may be left out: {estimate.shape}"
         )
-    reference, estimate = (
-        np.moveaxis(np.reshape(x, (*np.shape(x)[:2], -1)), 2, 0) for x in (reference, estimate)
-    )
-    scores = pairwise(METRICS[metric], reference, estimate).mean(axis=0)
+    scores = pairwise(METRICS[metric], _channels_first(reference), _channels_first(estimate))
+    scores = scores.mean(axis=0)
     order = solve_permutation(scores)
     return float(scores[np.arange(len(order)), order].mean())
+
+
+def _channels_first(x):
+    """Axes (n_channels, n_times, n_sources); one channel, if there is no axis of channels."""
+    return np.moveaxis(np.reshape(x, (*x.shape[:2], -1)), 2, 0)

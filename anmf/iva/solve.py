@@ -13,7 +13,7 @@ from anmf.iva.dereverberation import reverberation
 from anmf.iva.estimates import COMPILED, ArrayEstimates, PlaneEstimates
 from anmf.iva.scaling import inverse
 from anmf.iva.source_models import resolve_source_model
-from anmf.iva.start import check_rows, prior, sounding, starting_rows
+from anmf.iva.start import check_rows, make_columns, sounding, starting_rows
 from anmf.iva.updates import UPDATES
 
 
@@ -131,7 +131,9 @@ def auxiva(X, *, n_sources=None, update="iss2", source_model="cliques", max_iter
         raise KeyboardInterrupt
     xp, W = namespace(X), like(found.rows[:, :n_sources], X)
     G = like(found.taps[:, :, :n_sources], X)
-    Y = xp.matmul(W, X) - (reverberation(G, X, delay, xp=xp) if n_taps else 0)
+    Y = xp.matmul(W, X)
+    if n_taps:
+        Y = Y - reverberation(G, X, delay, xp=xp)
     mixing = like(inverse(found.rows)[:, :, :n_sources], X)
     return Separation(Y, W, np.asarray(found.outcome.history), mixing, G)
 
@@ -157,19 +159,19 @@ def demix(X, n_sources, update, source_model, *, max_iter, tol, init, n_taps=0, 
     rows, taps = silent_filters(init, X, n_taps)
     if not active.any():
         return Demixed(Outcome(None, converged=True), rows, taps, active)
-    heard, sizes = X, like((power[active] / level**2), X)
+    heard, sizes = X, power[active] / level**2
     if not active.all():
         heard = xp.take(X, like(np.flatnonzero(active), X, xp.int64), axis=0)
-        past = None if past is None else past[active]
-    own = prior(X, sizes, xp=xp)
-    past = own if past is None else own + like(past / level**2, X)
+    if past is not None:
+        past = past[active] / level**2
+    memory = make_columns(heard, sizes, past, n_sources + (n_sources < X.shape[1]), xp=xp)
     model = resolve_source_model(source_model)
     bands = Bands(len(sizes), model.n_bins or len(sizes))
 
     def start():
         W = starting_rows(init, heard, active, level, xp=xp)
         estimates = make_estimates(
-            heard, W, past, update, bands, level=level, n_taps=n_taps, delay=delay,
+            heard, memory, W, update, bands, level=level, n_taps=n_taps, delay=delay,
             n_threads=n_threads,
         )  # fmt: skip
         shape = bands.count, n_sources, X.shape[2]
@@ -192,12 +194,12 @@ def demix(X, n_sources, update, source_model, *, max_iter, tol, init, n_taps=0, 
     return Demixed(outcome, rows, taps, active)
 
 
-def make_estimates(X, W, past, update, bands, **options):
+def make_estimates(X, memory, W, update, bands, **options):
     """Compiled where there are twins: NumPy arrays and an update that the package comes with."""
     if isinstance(X, np.ndarray) and update in COMPILED:
-        return PlaneEstimates(X, W, past, update, bands, **options)
+        return PlaneEstimates(X, memory, W, update, bands, **options)
     options.pop("n_threads")
-    return ArrayEstimates(X, W, past, UPDATES[update], bands, **options, xp=namespace(X))
+    return ArrayEstimates(X, memory, W, UPDATES[update], bands, **options, xp=namespace(X))
 
 
 def evaluate(progress, model, n_sources, xp):
@@ -217,7 +219,7 @@ def evaluate(progress, model, n_sources, xp):
         loss = loss + xp.mean(rest * sizes) * rest.shape[1]
         weights = xp.concat([weights, xp.ones_like(weights[:, :1, :])], axis=1)
     progress.weights = weights
-    n_bins = estimates.W.shape[0]
+    n_bins = progress.bands.n_frequencies
     progress.objective = float(loss) + (estimates.penalty - 2 * progress.log_determinant) / n_bins
     return progress
 

@@ -1,8 +1,11 @@
 """Where demixing starts, and what keeps it from running away."""
 
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 
-from anmf._core.arrays import like, to_host
+from anmf._core.arrays import like, namespace, to_host
 from anmf._core.checks import check_choice
 from anmf.iva.covariance import adjoint
 
@@ -89,12 +92,61 @@ def check_rows(init, n_frequencies, n_channels):
     return rows
 
 
-def prior(X, power, *, xp):
-    """Covariance (n_frequencies, 1, n_channels, n_channels) that each channel has of its own.
+@dataclass(frozen=True)
+class Columns:
+    """Covariances that are added to those of the frames, written as further columns of them.
 
-    `power` (n_frequencies,) is the mean power of the channels.
+    Columns √T P^(½) of weight 1 add P to (1/T) Σ_t φ_t x_t x_tᴴ, and are demixed along with the
+    frames. The first are multiples of the identity: the demixing itself can be read off them.
+
+    Attributes
+    ----------
+    columns : complex array (n_frequencies, n_channels, n_columns)
+    weights : array (n_weights, n_columns)
+        1 for the weights that a column belongs to, else 0.
     """
-    return (PRIOR[_bytes(X)] * power[:, None, None] * _eye(X, xp))[:, None, :, :]
+
+    columns: Any
+    weights: Any
+
+    def rows(self, demixed):
+        """W, from W times the columns."""
+        n_channels = demixed.shape[1]
+        return demixed[:, :, :n_channels] / self.columns[:, :1, :1]
+
+    def of_rows(self, n_rows):
+        """The weights of each row, (n_rows, n_columns): those of the background are the last."""
+        xp, missing = namespace(self.weights), n_rows - self.weights.shape[0]
+        return xp.concat([self.weights] + [self.weights[-1:, :]] * missing, axis=0)
+
+
+def make_columns(X, power, past, n_weights, *, xp):
+    """Columns for what each channel has of its own, and for covariances of the past.
+
+    Parameters
+    ----------
+    X : complex array (n_frequencies, n_channels, n_frames)
+        Of which the type, the device and the number of frames count.
+    power : ndarray (n_frequencies,)
+        Mean power of the channels.
+    past : ndarray (n_frequencies, n_weights, n_channels, n_channels) or None
+    n_weights : int
+    xp : namespace
+
+    Returns
+    -------
+    Columns
+    """
+    n_channels, n_frames = X.shape[1:]
+    own = np.sqrt(n_frames * PRIOR[_bytes(X)] * power)[:, None, None] * np.eye(n_channels)
+    columns, weights = [own], [np.ones((n_weights, n_channels))]
+    if past is not None:
+        values, vectors = np.linalg.eigh(past)
+        roots = np.sqrt(n_frames * np.maximum(values, 0))[:, :, None, :] * vectors
+        columns += [roots[:, k] for k in range(n_weights)]
+        weights += [np.repeat(np.eye(n_weights), n_channels, axis=1)]
+    real = like(np.concatenate(weights, axis=1), xp.real(X[:1, :1, :1]))
+    return Columns(like(np.concatenate(columns, axis=2), X), real)
 
 
 def sounding(power, dtype):

@@ -3,75 +3,63 @@
 import numpy as np
 
 from anmf._core.jit import jit
-from anmf.iva.algebra_numba import ip, ip2, iss, iss2
+from anmf.iva.algebra_numba import ip, ip2
+from anmf.iva.lanes_numba import LANES, iss, iss2
 from anmf.iva.tile_numba import covariances, demix, dereverberate
 
 
 @jit
-def sweep(code, Y, W, X, G, delay, past, n_bins, weights, power, first, last):
-    """Y ← B Y and W ← B W for the frequencies from `first` to before `last`.
+def sweep(code, Y, X, G, n_frames, delay, n_bins, weights, power, first, last):
+    """Y ← B Y for the frequencies from `first` to before `last`.
 
     Parameters
     ----------
     code : int
         The update, from `anmf.iva.estimates.COMPILED`.
-    Y : real ndarray (n_frequencies, 2, n_channels, n_frames)
+    Y : real ndarray (n_frequencies, 2, n_channels, n_columns)
         Real and imaginary parts of the estimates; overwritten.
-    W : complex128 ndarray (n_frequencies, n_channels, n_channels)
-        Overwritten.
-    X : real ndarray (n_frequencies, 2, n_channels, n_frames)
+    X : real ndarray (n_frequencies, 2, n_channels, n_columns)
         The microphones.
     G : complex128 ndarray (n_frequencies, n_taps, n_channels, n_channels)
         Filters of `anmf.iva.dereverberation`, overwritten; without taps, X isn't used.
+    n_frames : int
+        The columns that are frames; the others stand for covariances.
     delay : int
-    past : complex128 ndarray (n_frequencies, n_weights or 1, n_channels, n_channels)
-        Covariances of the microphones that are added to those of the frames.
     n_bins : int
         Frequencies in a band; the last has what is left, too.
-    weights : real ndarray (n_bands or 1, n_weights, n_frames)
-    power : real ndarray (n_bands, n_channels, n_frames)
+    weights : real ndarray (n_bands or 1, n_weights, n_columns)
+    power : real ndarray (n_bands, n_channels, n_columns)
         |Y|² is added.
     first, last : int
 
     Returns
     -------
-    gain : float
+    float
         Σ log|det B|.
-    penalty : float
-        Σ w_k P_k w_kᴴ.
     """
-    n_channels, n_frames = Y.shape[2], Y.shape[3]
-    held = np.empty((2, n_channels if n_channels > 4 else 0, n_frames), Y.dtype)
-    V = np.empty((weights.shape[1], n_channels, n_channels), W.dtype)
-    B, product = np.empty((n_channels, n_channels), W.dtype), np.empty_like(W[0])
-    gain = penalty = 0.0
-    for f in range(first, last):
-        band = f // n_bins
-        g = min(band, weights.shape[0] - 1)
-        for tap in range(G.shape[1]):
-            dereverberate(Y[f], X[f], weights[g], delay + tap, G[f, tap])
-        covariances(Y[f], weights[g], V)
-        _add_past(W[f], past[f], V, product)
-        B[:] = 0
-        for i in range(n_channels):
-            B[i, i] = 1
-        if code == 0:
-            gain += ip(V, B)
-        elif code == 1:
-            gain += ip2(V, B)
-        elif code == 2:
-            gain += iss(V, B)
-        else:
-            gain += iss2(V, B)
-        demix(B, Y[f], held, power[min(band, power.shape[0] - 1)])
-        _multiply(B, W[f], product)
-        W[f] = product
-        for k in range(n_channels):
-            penalty += _quadratic(W[f], k, past[f, min(k, past.shape[1] - 1)])
-        for tap in range(G.shape[1]):
-            _multiply(B, G[f, tap], product)
-            G[f, tap] = product
-    return gain, penalty
+    n_channels, n_columns, n_weights = Y.shape[2], Y.shape[3], weights.shape[1]
+    held = np.empty((2, n_channels if n_channels > 4 else 0, n_columns), Y.dtype)
+    V = np.empty((2, n_weights, n_channels, n_channels, LANES))
+    B = np.empty((2, n_channels, n_channels, LANES))
+    gain = 0.0
+    for start in range(first, last, LANES):
+        n_lanes = min(LANES, last - start)
+        _identities(B)
+        for lane in range(n_lanes):
+            f = start + lane
+            g = min(f // n_bins, weights.shape[0] - 1)
+            for tap in range(G.shape[1]):
+                dereverberate(Y[f], X[f], weights[g], n_frames, delay + tap, G[f, tap])
+            covariances(Y[f], weights[g], n_frames, V, lane)
+        for lane in range(n_lanes, LANES):
+            V[..., lane] = V[..., 0]
+        gain += _update(code, V, B, n_lanes)
+        for lane in range(n_lanes):
+            f = start + lane
+            demix(B, lane, Y[f], held, power[min(f // n_bins, power.shape[0] - 1)])
+            for tap in range(G.shape[1]):
+                _multiply(B, lane, G[f, tap])
+    return gain
 
 
 @jit
@@ -85,40 +73,44 @@ def measure(Y, n_bins, power, first, last):
 
 
 @jit
-def _add_past(W, past, V, held):
-    """V_k ← V_k + W P_k Wᴴ; a single P serves all weights."""
-    n, n_weights = W.shape[0], V.shape[0]
-    for k in range(past.shape[0]):
-        _multiply(W, past[k], held)
-        for i in range(n):
-            for j in range(i + 1):
-                z = held[i, 0] * W[j, 0].conjugate()
-                for c in range(1, n):
-                    z += held[i, c] * W[j, c].conjugate()
-                for m in range(k, n_weights if past.shape[0] == 1 else k + 1):
-                    V[m, i, j] += z
-                    V[m, j, i] = V[m, i, j].conjugate()
+def _identities(B):
+    B[:] = 0
+    for i in range(B.shape[1]):
+        B[0, i, i] = 1
 
 
 @jit
-def _quadratic(W, k, P):
-    """w_k P w_kᴴ."""
-    total = 0.0
-    for i in range(W.shape[1]):
-        z = W[k, 0] * P[0, i]
-        for j in range(1, W.shape[1]):
-            z += W[k, j] * P[j, i]
-        total += (z * W[k, i].conjugate()).real
-    return total
+def _update(code, V, B, n_lanes):
+    """B of the frequencies that lie side by side; Σ log|det B| over those that count."""
+    gain = 0.0
+    if code >= 2:
+        gains = iss(V, B) if code == 2 else iss2(V, B)
+        for lane in range(n_lanes):
+            gain += gains[lane]
+        return gain
+    one, matrix = np.empty(V.shape[1:4], np.complex128), np.empty(B.shape[1:3], np.complex128)
+    for lane in range(n_lanes):
+        for k in range(one.shape[0]):
+            for i in range(one.shape[1]):
+                for j in range(one.shape[1]):
+                    one[k, i, j] = complex(V[0, k, i, j, lane], V[1, k, i, j, lane])
+        matrix[:] = 0
+        for i in range(matrix.shape[0]):
+            matrix[i, i] = 1
+        gain += ip(one, matrix) if code == 0 else ip2(one, matrix)
+        for i in range(matrix.shape[0]):
+            for j in range(matrix.shape[0]):
+                B[0, i, j, lane], B[1, i, j, lane] = matrix[i, j].real, matrix[i, j].imag
+    return gain
 
 
 @jit
-def _multiply(B, W, out):
-    """out = B W."""
-    n = B.shape[0]
+def _multiply(B, lane, G):
+    """G ← B G, of one lane."""
+    n, out = G.shape[0], np.zeros_like(G)
     for i in range(n):
-        for c in range(n):
-            z = B[i, 0] * W[0, c]
-            for j in range(1, n):
-                z += B[i, j] * W[j, c]
-            out[i, c] = z
+        for j in range(n):
+            b = complex(B[0, i, j, lane], B[1, i, j, lane])
+            for c in range(n):
+                out[i, c] += b * G[j, c]
+    G[:] = out

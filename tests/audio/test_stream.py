@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anmf import AudioSeparator, NMF_separation
-from anmf.audio import read_audio, write_audio
+from anmf.audio import read_audio, stft, write_audio
+from anmf.audio.stream import overlap_blocks
 from anmf.metrics import si_sdr
 from tests.audio.toys import Offset, fitted, noise
 
@@ -47,6 +48,24 @@ def test_streams_give_what_the_whole_gives(sizes, rest, n_channels, frames, dtyp
     np.testing.assert_allclose(streamed, whole, atol=tolerance * np.abs(x).max())
     tolerance = 10 * np.finfo(dtype).eps * np.abs(x).max()
     np.testing.assert_allclose(streamed.sum(axis=1), x, atol=tolerance)
+
+
+@pytest.mark.parametrize("n_channels", [0, 2])
+def test_frames_are_split_once_into_parts_of_any_number_of_outputs(n_channels):
+    x, seen = noise(1000, n_channels), []
+
+    def split(Z):
+        seen.append(Z)
+        parts = np.stack([Z, 2 * Z])
+        return np.concatenate([parts, -parts], axis=1) if n_channels else parts
+
+    pieces = list(overlap_blocks(np.split(x, [10, 300, 301, 800]), split, n_fft=64, hop_length=10))
+    parts, mixture = (np.concatenate(one) for one in zip(*pieces, strict=True))
+    np.testing.assert_array_equal(mixture, x)
+    outputs = np.concatenate([x, -x], axis=1) if n_channels else x
+    np.testing.assert_allclose(parts, np.stack([outputs, 2 * outputs], axis=1), atol=1e-12)
+    whole = stft(np.atleast_2d(x.T), n_fft=64, hop_length=10)
+    np.testing.assert_allclose(np.concatenate(seen, axis=1), whole, atol=1e-12)
 
 
 @pytest.mark.parametrize(("normalize", "level"), [("file", None), ("training", None), ("none", 1)])

@@ -1,0 +1,60 @@
+"""The source model of ILRMA: non-negative matrix factorization of the power of each source."""
+
+from dataclasses import dataclass
+
+from anmf._core.arrays import like
+from anmf.iva.spherical import FLOOR
+from anmf.nmf.updates import mm_exponent, multiply, ratio_terms
+
+
+@dataclass(frozen=True)
+class LowRank:
+    """NMF of the power of each source: independent low-rank matrix analysis (ILRMA).
+
+    g = log v + p / v with v = (T V)_ft of `n_components` components, which take one multiplicative
+    step of Itakura-Saito NMF in every iteration; φ = 1 / v.
+
+    Parameters
+    ----------
+    n_components : int
+        Of each source.
+
+    References
+    ----------
+    Kitamura, Ono, Sawada, Kameoka and Saruwatari, "Determined blind source separation unifying
+    independent vector analysis and nonnegative matrix factorization", IEEE/ACM TASLP 24(9), 2016.
+    """
+
+    n_components: int = 2
+    n_bins = 1
+    majorizes = True
+
+    def start(self, shape, sizes, rng, example):
+        """Bases (n_sources, n_frequencies, k) and activations (n_sources, k, n_frames)."""
+        n_frequencies, n_sources, n_frames = shape
+        k = self.n_components
+        bases = rng.uniform(0.1, 1.0, (n_sources, n_frequencies, k)) / k
+        activations = rng.uniform(0.1, 1.0, (n_sources, k, n_frames))
+        return [(like(b, example), like(a, example))
+                for b, a in zip(bases, activations, strict=True)]  # fmt: skip
+
+    def update(self, power, state, *, xp):
+        """As in `Spherical.update`, with power (n_frequencies, n_sources, n_frames)."""
+        fitted = [factorize(power[:, k, :], *pair, xp=xp) for k, pair in enumerate(state)]
+        models = xp.stack([model for *_, model in fitted], axis=1)
+        loss = xp.mean(xp.log(models) + power / models) * power.shape[1]
+        return 1 / models, loss, [tuple(pair) for *pair, _ in fitted]
+
+
+def factorize(power, basis, activations, *, xp):
+    """One multiplicative step of both factors; returns them and their product with the floor."""
+    exponent = mm_exponent(0)
+    model = basis @ activations + FLOOR
+    up, down = ratio_terms(power, model, 0, FLOOR, xp=xp)
+    other = xp.matrix_transpose(activations)
+    basis = multiply(basis, up @ other, down @ other, exponent, xp=xp)
+    model = basis @ activations + FLOOR
+    up, down = ratio_terms(power, model, 0, FLOOR, xp=xp)
+    other = xp.matrix_transpose(basis)
+    activations = multiply(activations, other @ up, other @ down, exponent, xp=xp)
+    return basis, activations, basis @ activations + FLOOR

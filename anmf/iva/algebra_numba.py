@@ -40,7 +40,6 @@ def ip2(V, B):
     n_weights, n = V.shape[0], V.shape[1]
     M, P = np.empty((n, n), V.dtype), np.empty((2, n, 2), V.dtype)
     G, A = np.empty((2, 2, 2), V.dtype), np.empty((2, 2), V.dtype)
-    gain = 0.0
     for first in range(1 if n == 2 else n):
         pair = first, (first + 1) % n
         for s in range(2):
@@ -49,30 +48,38 @@ def ip2(V, B):
             P[s] = 0
             P[s, pair[0], 0] = P[s, pair[1], 1] = 1
             _solve(M, P[s])
-            _inverse_gram(V[w], P[s], G[s])
+            _inverse_gram(V[w], _trace_of_rounding(V, w), P[s], G[s])
         demix_pair(G.copy(), A)
         for s in range(2):
             p = A[s, 0] * G[s, 0, 0] + A[s, 1] * G[s, 1, 0]
             q = A[s, 0] * G[s, 0, 1] + A[s, 1] * G[s, 1, 1]
             for i in range(n):
                 B[pair[s], i] = p * P[s, i, 0].conjugate() + q * P[s, i, 1].conjugate()
-        gain += _log_determinant(A)
-    return gain
+    return _log_determinant(B.copy())
+
+
+@jit
+def _trace_of_rounding(V, w):
+    """What `anmf.iva.covariance.definite` adds to the diagonal of V_w."""
+    trace = 0.0
+    for i in range(V.shape[1]):
+        trace += V[w, i, i].real
+    return np.finfo(np.float64).eps * trace if trace > 0 else 1.0
 
 
 @jit
 def _system(B, V, w, size, M):
-    """M = B V_w, of which rows from `size` on are those of V_w."""
-    n = M.shape[0]
+    """M = B V_w, made definite; rows from `size` on of B are those of the identity."""
+    n, added = M.shape[0], _trace_of_rounding(V, w)
     for i in range(n):
         for j in range(n):
             if i >= size:
-                M[i, j] = V[w, i, j]
+                M[i, j] = V[w, i, j] + (added if i == j else 0.0)
                 continue
             z = B[i, 0] * V[w, 0, j]
             for c in range(1, n):
                 z += B[i, c] * V[w, c, j]
-            M[i, j] = z
+            M[i, j] = z + added * B[i, j]
 
 
 @jit
@@ -109,13 +116,13 @@ def _solve(M, b):
 
 
 @jit
-def _inverse_gram(V, P, G):
-    """G = (Pᴴ V P)⁻¹, 2 × 2."""
+def _inverse_gram(V, added, P, G):
+    """G = (Pᴴ (V + added I) P)⁻¹, 2 × 2."""
     n = P.shape[0]
     a, b, c = 0.0, complex(0.0), 0.0
     for i in range(n):
-        f, g = V[i, 0] * P[0, 0], V[i, 0] * P[0, 1]
-        for j in range(1, n):
+        f, g = added * P[i, 0], added * P[i, 1]
+        for j in range(n):
             f += V[i, j] * P[j, 0]
             g += V[i, j] * P[j, 1]
         a += P[i, 0].real * f.real + P[i, 0].imag * f.imag
@@ -174,8 +181,14 @@ def _unit_trace(G):
 
 
 @jit
-def _log_determinant(A):
-    return 0.5 * np.log(_square(A[0, 0] * A[1, 1] - A[0, 1] * A[1, 0]))
+def _log_determinant(M):
+    """log|det M|, by elimination; M is overwritten."""
+    none = np.empty((M.shape[0], 0), M.dtype)
+    _solve(M, none)
+    total = 0.0
+    for i in range(M.shape[0]):
+        total -= 0.5 * np.log(_square(M[i, i]))  # the inverse pivots
+    return total
 
 
 @jit

@@ -200,9 +200,10 @@ class AuxIVA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SeparatorMixin, 
     def partial_fit(self, X, y=None):
         """Go on learning from the next block of a stream, in constant memory.
 
-        Each block takes `max_iter` iterations on its own frames and on what is remembered of the
-        earlier ones: their covariances, which fade by `forgetting` from frame to frame. Filters
-        that ``fit`` has learned are where the stream starts.
+        Each block takes `max_iter` iterations on its own frames, on the last 128 before, and on
+        what is remembered of earlier ones: their covariances, which fade by `forgetting` from frame
+        to frame. While there are few frames, learning begins anew each time that they have doubled,
+        with 20 iterations or more. Filters that ``fit`` has learned are where the stream starts.
 
         Parameters
         ----------
@@ -258,8 +259,7 @@ class AuxIVA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SeparatorMixin, 
             background, and the late reverberation, are left out.
         """
         X, Z, frames = self._spectra(X)
-        Y = self._demix(Z)[:, :, None, :] * np.swapaxes(self.mixing_, 1, 2)[..., None]
-        return waveforms(Y, frames, len(X))
+        return waveforms(self._images(Z), frames, len(X))
 
     def transform_stream(self, blocks):
         """Demix a stream that comes in blocks, in constant memory; the filters stay as they are.
@@ -385,13 +385,28 @@ class AuxIVA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SeparatorMixin, 
         Y = self.demixing_ @ Z
         return Y - reverberation(self.taps_, Z, self.delay, xp=np) if self.n_taps else Y
 
+    def _images(self, Z):
+        """Of every source at every channel, (n_frequencies, n_sources, n_channels, n_frames).
+
+        From the unscaled demixing: what the reference microphone doesn't hear, others may.
+        """
+        n_sources = self._n_sources()
+        W = self._rows[:, :n_sources].astype(Z.dtype)
+        Y = W @ Z
+        if self.n_taps:
+            Y = Y - reverberation(
+                self._taps[:, :, :n_sources].astype(Z.dtype), Z, self.delay, xp=np
+            )
+        A = inverse(self._rows)[:, :, :n_sources].astype(Z.dtype)
+        return Y[:, :, None, :] * np.swapaxes(A, 1, 2)[..., None]
+
     def _keep(self, rows, taps, Z):
         """Set the fitted attributes from all rows of the demixing, at any scale."""
         n_sources, dtype = self._n_sources(), Z.dtype
         W, A = rows[:, :n_sources], inverse(rows)[:, :, :n_sources]
         reference = audible_channel(Z, self.reference_channel)
         scale = SCALINGS[self.scaling](A, W, Z, reference)
-        self._rows = rows
+        self._rows, self._taps = rows, taps
         self.demixing_ = (scale[..., None] * W).astype(dtype)
         back = np.where(scale != 0, 1, 0) / np.where(scale != 0, scale, 1)
         self.mixing_ = (A * back[:, None, :]).astype(dtype)

@@ -37,12 +37,20 @@ def identity_rows(V, *, xp):
     """The rows of stacked identity matrices, of the kind of V (..., n, n)."""
     zero = V[:, 0, 0, 0] * 0
     n = V.shape[-1]
-    return [xp.stack([zero + (c == k) for c in range(n)], axis=-1) for k in range(n)]
+    return [xp.stack([zero + float(c == k) for c in range(n)], axis=-1) for k in range(n)]
 
 
 def covariance_of(V, row):
     """That of a row: under its own weights, or as one of the background, under the last."""
     return V[:, min(row, V.shape[1] - 1), :, :]
+
+
+def definite(V, *, xp):
+    """Stacked covariances that can be inverted: with a trace of rounding, or 1 if all is silent."""
+    eye = xp.stack(identity_rows(V[:, None, :, :], xp=xp), axis=-2)
+    trace = xp.real(xp.sum(eye * V, axis=(-2, -1)))
+    added = xp.where(trace > 0, xp.finfo(trace.dtype).eps * trace, 1.0)
+    return V + added[:, None, None] * eye
 
 
 def conjugate_product(V, row, *, xp):

@@ -35,8 +35,8 @@ def dereverberate(Y, G, X, weights, delay, *, xp):
             z = delayed(X[:, c : c + 1, :], delay + tap, xp=xp)
             power = xp.sum(weights * xp.real(z * xp.conj(z)), axis=-1)
             sounds = power > 0
-            v = xp.sum(weights * Y * xp.conj(z), axis=-1) / xp.where(sounds, power, 1.0)
-            v = v * xp.where(sounds, 1.0, 0.0)
+            inverse = xp.where(sounds, 1 / xp.where(sounds, power, 1.0), 0.0)
+            v = xp.sum(weights * Y * xp.conj(z), axis=-1) * inverse
             Y = Y - v[..., None] * z
             columns.append(v)
         steps.append(xp.stack(columns, axis=-1))

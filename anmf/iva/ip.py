@@ -1,6 +1,6 @@
 """Iterative projection (IP): every row of the demixing in turn, the others held."""
 
-from anmf.iva.covariance import covariance_of, identity_rows
+from anmf.iva.covariance import covariance_of, definite, identity_rows
 
 
 def ip(V, *, xp):
@@ -28,10 +28,11 @@ def ip(V, *, xp):
     units = identity_rows(V, xp=xp)
     gain = 0.0
     for k, unit in enumerate(units):
-        V_k = covariance_of(V, k)
+        V_k = definite(covariance_of(V, k), xp=xp)
         B = xp.stack(rows, axis=-2)
         u = xp.linalg.solve(xp.matmul(B, V_k), unit[..., None])[..., 0]
-        power = xp.real(xp.sum(xp.conj(u) * xp.matmul(V_k, u[..., None])[..., 0], axis=-1))
+        power = xp.matmul(covariance_of(V, k), u[..., None])[..., 0]
+        power = xp.real(xp.sum(xp.conj(u) * power, axis=-1))
         fine = power > 0
         scale = xp.where(fine, power, 1.0) ** -0.5
         rows[k] = xp.where(fine[:, None], scale[:, None] * xp.conj(u), rows[k])

@@ -1,7 +1,7 @@
 """IP with two rows at a time (IP2)."""
 
-from anmf.iva.covariance import adjoint, covariance_of, identity_rows, pairs
-from anmf.iva.pairwise import demix_pair, log_determinant
+from anmf.iva.covariance import adjoint, covariance_of, definite, identity_rows, pairs
+from anmf.iva.pairwise import demix_pair
 
 
 def ip2(V, *, xp):
@@ -28,21 +28,20 @@ def ip2(V, *, xp):
     more sources", ASJ autumn meeting 2018.
     """
     rows, units = identity_rows(V, xp=xp), identity_rows(V, xp=xp)
-    gain = 0.0
     for m, n in pairs(len(rows)):
         B = xp.stack(rows, axis=-2)
         E = xp.stack([units[m], units[n]], axis=-1)
         P, G = {}, {}
         for i in (m, n):
-            V_i = covariance_of(V, i)
+            V_i = definite(covariance_of(V, i), xp=xp)
             P[i] = xp.linalg.solve(xp.matmul(B, V_i), E)
             G[i] = _inverse(xp.matmul(adjoint(P[i], xp=xp), xp.matmul(V_i, P[i])), xp)
         A = demix_pair(G[m], G[n], xp=xp)
         for k, i in enumerate((m, n)):
             row = xp.matmul(xp.matmul(A[:, k, None, :], G[i]), adjoint(P[i], xp=xp))
             rows[i] = row[:, 0, :]
-        gain = gain + log_determinant(A, xp=xp)
-    return xp.stack(rows, axis=-2), gain
+    B = xp.stack(rows, axis=-2)
+    return B, xp.linalg.slogdet(B)[1]
 
 
 def _inverse(S, xp):

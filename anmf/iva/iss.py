@@ -48,6 +48,6 @@ def _steer(V, rows, k, xp):
             scale = power**-0.5
             steered.append(scale[:, None] * row)
         else:
-            v = xp.where(sounds, 1.0, 0.0) / power * inner(row, u, xp=xp)
+            v = xp.where(sounds, 1 / power, 0.0) * inner(row, u, xp=xp)
             steered.append(row - v[:, None] * rows[k])
     return steered, scale

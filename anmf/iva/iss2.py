@@ -48,7 +48,7 @@ def _steer_pair(V, rows, m, n, xp):
             continue
         f, g = inner(row, to_m, xp=xp), inner(row, to_n, xp=xp)
         det = a * c - xp.real(b * xp.conj(b))
-        sounds = xp.where(det > 0, 1.0, 0.0) / xp.where(det > 0, det, 1.0)
+        sounds = xp.where(det > 0, 1 / xp.where(det > 0, det, 1.0), 0.0)
         p = sounds * (f * c - g * xp.conj(b))
         q = sounds * (g * a - f * b)
         steered[k] = row - p[:, None] * rows[m] - q[:, None] * rows[n]

@@ -13,6 +13,9 @@ from anmf.metrics import solve_permutation
 RECENT = 128
 """Frames that are kept, to be weighted anew with every block: 8 s at 16 kHz for frames of 4096."""
 
+BEGINNING = 20
+"""Least number of iterations where learning begins."""
+
 
 class Memory:
     """What a stream leaves behind, of one size however long it is.
@@ -86,7 +89,9 @@ class Memory:
         share = (n_frames + self._n_past) / n_frames
         twice = self._n_past == 0 and 2 * self._n_begun <= n_frames <= RECENT
         anew = first or (twice and isinstance(self._init, str))
-        if not anew and hasattr(model, "warm"):
+        if anew:
+            options["max_iter"] = max(options["max_iter"], BEGINNING)
+        elif hasattr(model, "warm"):
             model = model.warm()
         found = demix(
             Z, n_sources, update, Louder(model, share), level=level,

@@ -60,7 +60,7 @@ def _eigenvectors(G_m, G_n, xp):
     smaller = [xp.where(ahead, M01, d - D), xp.where(ahead, -d - D, M10)]
     larger = [xp.where(ahead, d + D, M01), xp.where(ahead, M10, D - d)]
     smaller = [xp.where(double, one, smaller[0]), xp.where(double, 0 * one, smaller[1])]
-    larger = [xp.where(double, -b / xp.where(double, a, one), larger[0]),
+    larger = [xp.where(double, -b / xp.where(xp.real(a) > 0, a, one), larger[0]),
               xp.where(double, one, larger[1])]  # fmt: skip
     return smaller, larger
 

@@ -5,6 +5,9 @@ from sklearn.utils.validation import validate_data
 
 from anmf.audio.stft import istft, stft
 
+_MOST_CHANNELS = 64
+"""More of them in a block with fewer times are taken for times."""
+
 
 def check_samples(estimator, X, *, reset):
     """Samples (n_times, n_channels), of any length, as float32 or float64.
@@ -27,27 +30,34 @@ def check_samples(estimator, X, *, reset):
     Raises
     ------
     ValueError
-        For one channel, NaN or infinity, complex numbers, and other shapes.
+        For one channel, far more channels than times, NaN or infinity, complex numbers, and other
+        shapes.
     """
-    raw = getattr(X, "dtype", None)
+    raw = np.asarray(X).dtype if hasattr(X, "iloc") else getattr(X, "dtype", None)
     X = validate_data(estimator, X, reset=reset, dtype=[np.float64, np.float32])
     if X.shape[1] == 1:
         raise ValueError(
             f"X has shape {X.shape}, so n_features=1 channel: {type(estimator).__name__} needs a "
             "recording of 2 microphones or more; use anmf.SpeechEnhancer or anmf.AudioSeparator"
         )
+    check_orientation(X.shape, _MOST_CHANNELS)
     return _scaled(X, raw)
+
+
+def check_orientation(shape, most_channels=1):
+    """Raise for more channels than times, if they are more than `most_channels` as well."""
+    n_times, n_channels = shape
+    if n_channels > max(n_times, most_channels):
+        raise ValueError(
+            f"X has shape {shape}: n_samples={n_times} times of {n_channels} channels; expected "
+            "(n_times, n_channels) with more times than channels: pass X.T"
+        )
 
 
 def check_recording(estimator, X, *, reset):
     """The same for a whole recording, which has more times than channels."""
     X = check_samples(estimator, X, reset=reset)
-    n_times, n_channels = X.shape
-    if n_channels > n_times:
-        raise ValueError(
-            f"X has shape {X.shape}: n_samples={n_times} times of {n_channels} channels; expected "
-            "(n_times, n_channels) with more times than channels: pass X.T"
-        )
+    check_orientation(X.shape)
     return X
 
 

@@ -95,7 +95,7 @@ def distortion_scale(Y, x, *, xp):
     power = xp.sum(xp.real(Y * xp.conj(Y)), axis=-1)
     sounds = power > 0
     along = xp.sum(x * xp.conj(Y), axis=-1)
-    return along * xp.where(sounds, 1.0, 0.0) / xp.where(sounds, power, 1.0)
+    return along * xp.where(sounds, 1 / xp.where(sounds, power, 1.0), 0.0)
 
 
 def audible_channel(X, channel):

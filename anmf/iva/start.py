@@ -28,6 +28,10 @@ def principal(X, level, *, xp):
     size = xp.real(xp.linalg.trace(C))[:, None, None] / X.shape[1]
     values, vectors = xp.linalg.eigh(C + PRIOR[_bytes(X)] * size * _eye(X, xp))
     rows = xp.flip(adjoint(vectors, xp=xp), axis=1)
+    first = rows[:, :, :1]
+    size = xp.abs(first)
+    turned = xp.where(size > 0, xp.conj(first) / xp.where(size > 0, size, 1.0), 1.0 + 0 * first)
+    rows = turned * rows  # the phase of an eigenvector is anybody's choice
     return xp.flip(values, axis=1)[:, :, None] ** -0.5 * rows
 
 

@@ -49,8 +49,8 @@ def stream_parts(model, blocks, demixing, form):
     model : AuxIVA
     blocks : iterable of array-like (n, n_channels)
     demixing : callable
-        `held` or `learning`: of the model, gives a function of the next spectra (n_frequencies,
-        n_channels, n_frames) that returns those of the sources.
+        `held` or `learning`: of the model and the form, gives a function of the next spectra
+        (n_frequencies, n_channels, n_frames) that returns those of the parts.
     form : callable
         `tracks` or `images`.
 
@@ -63,11 +63,10 @@ def stream_parts(model, blocks, demixing, form):
     ValueError
         For blocks that hold no numbers, or have one channel or another number than those before.
     """
-    demix_next = demixing(model)
+    next_parts = demixing(model, form)
 
     def split(Z):
-        Y = demix_next(np.moveaxis(Z, -1, 0))
-        return np.moveaxis(form(model, Y), 0, -1)
+        return np.moveaxis(next_parts(np.moveaxis(Z, -1, 0)), 0, -1)
 
     pieces = overlap_blocks(
         _check_blocks(model, blocks, reset=demixing is learning), split, n_fft=model.n_fft,
@@ -76,44 +75,44 @@ def stream_parts(model, blocks, demixing, form):
     return (parts for parts, _ in pieces)
 
 
-def tracks(model, Y):
-    """The sources (n_frequencies, n_sources, n_frames) as single outputs."""
-    return Y[:, :, None, :]
+def tracks(model, X):
+    """The sources as single outputs, (n_frequencies, n_sources, 1, n_frames)."""
+    return model._demix(X)[:, :, None, :]
 
 
-def images(model, Y):
+def images(model, X):
     """What every microphone hears of the sources, (n_frequencies, n_sources, n_channels, ...)."""
-    return Y[:, :, None, :] * np.swapaxes(model.mixing_, 1, 2)[..., None]
+    return model._images(X)
 
 
-def held(model):
+def held(model, form):
     """Demixes the next frames with the filters that the model has."""
     n_kept = model.delay + model.n_taps - 1 if model.n_taps else 0
     before = np.zeros((*model.demixing_.shape[::2], n_kept), model.demixing_.dtype)
 
-    def demix_next(X):
+    def next_parts(X):
         nonlocal before
         X = np.concatenate([before, X], axis=2)
         before = X[:, :, X.shape[2] - n_kept :].copy()
-        return model._demix(X)[:, :, n_kept:]
+        return form(model, X)[..., n_kept:]
 
-    return demix_next
+    return next_parts
 
 
-def learning(model):
+def learning(model, form):
     """Learns from the next frames, and demixes them with the filters that the model then has."""
     memory = None
 
-    def demix_next(X):
+    def next_parts(X):
         nonlocal memory
         if memory is None:
             memory = Memory(*X.shape[:2], model.init, model.forgetting)
         learn_block(model, memory, X)
-        return model._demix(X)
+        return form(model, X)
 
     check_no_taps(model)
     model._stream = None
-    return demix_next
+    return next_parts
 
 
 def learn_block(model, memory, Z):

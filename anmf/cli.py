@@ -145,7 +145,7 @@ def _add_separate(commands):
     add("--reference", metavar="C", type=int, default=1,
         help="channel of the reference microphone; the first is 1 (%(default)s)")  # fmt: skip
     add("--images", action="store_true", help="write each source as all microphones hear it: "
-        "outputs with all channels, which add up to the input")  # fmt: skip
+        "outputs with all channels, which add up to the input (without --sources)")  # fmt: skip
     add("--jobs", metavar="N", type=int, default=1,
         help="files at a time; -1 for one a core (%(default)s)")  # fmt: skip
     add("--force", action="store_true", help="replace outputs that exist")

@@ -16,12 +16,14 @@ BLOCKS = [
 @pytest.mark.parametrize("code", BLOCKS)
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_block_runs(code):
+    from anmf.iva import SOURCE_MODELS
     from anmf.nmf import METHODS
 
     try:
         exec(compile(code, "README.md", "exec"), {})
     finally:
         METHODS.pop("first rows", None)
+        SOURCE_MODELS.pop("log-root", None)
 
 
 def test_first_block_separates(capsys):

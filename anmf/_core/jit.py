@@ -5,6 +5,8 @@ from importlib import import_module
 
 import numpy as np
 
+_OPTIONS = {"cache": True, "nogil": True, "fastmath": True, "error_model": "numpy"}
+
 
 def jit(function):
     """Compile a numerical kernel: cached on disk, without the interpreter lock.
@@ -14,7 +16,14 @@ def jit(function):
     """
     from numba import njit
 
-    return njit(cache=True, nogil=True, fastmath=True, error_model="numpy")(function)
+    return njit(**_OPTIONS)(function)
+
+
+def inlined(function):
+    """The same for a small part of kernels, which becomes code of its callers."""
+    from numba import njit
+
+    return njit(forceinline=True, **_OPTIONS)(function)
 
 
 def with_twin(reference=None, *, module):

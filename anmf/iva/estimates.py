@@ -10,8 +10,8 @@ from anmf.iva.bands import Bands
 from anmf.iva.covariance import weighted_covariances
 from anmf.iva.dereverberation import dereverberate
 
-COMPILED = {"ip": 0, "ip2": 1, "iss": 2, "iss2": 3}
-"""Codes of the updates that have a compiled twin."""
+COMPILED = ("ip", "ip2", "iss", "iss2")
+"""The updates that have a compiled twin."""
 
 N_CHUNKS = 16
 """Pieces of the frequency axis that are summed by themselves, whatever the number of threads."""
@@ -123,7 +123,7 @@ class PlaneEstimates:
         self._measured = bands if bands.count > 1 else finer  # one band is measured in pieces
         n_bins = self._measured.n_bins
         self._sweep = partial(
-            sweep_numba.sweep, COMPILED[update], self._Y, heard, filters, X.shape[2], delay, n_bins
+            getattr(sweep_numba, update), self._Y, heard, filters, X.shape[2], delay, n_bins
         )
         self._n_threads = n_threads or most_threads()
         self._power = self._run(partial(sweep_numba.measure, self._Y, n_bins))[1]

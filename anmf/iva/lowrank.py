@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from anmf._core.arrays import like
+from anmf._core.threads import limited_threads
 from anmf.iva.spherical import FLOOR
 from anmf.nmf.updates import mm_exponent, multiply, ratio_terms
 
@@ -40,7 +41,8 @@ class LowRank:
 
     def update(self, power, state, *, xp):
         """As in `Spherical.update`, with power (n_frequencies, n_sources, n_frames)."""
-        fitted = [factorize(power[:, k, :], *pair, xp=xp) for k, pair in enumerate(state)]
+        with limited_threads(power.shape[0], power.shape[2], self.n_components):
+            fitted = [factorize(power[:, k, :], *pair, xp=xp) for k, pair in enumerate(state)]
         models = xp.stack([model for *_, model in fitted], axis=1)
         loss = xp.mean(xp.log(models) + power / models) * power.shape[1]
         return 1 / models, loss, [tuple(pair) for *pair, _ in fitted]

@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from anmf.iva import UPDATES, algebra_numba, lanes_numba, pairwise
+from anmf.iva import UPDATES, ip2_numba, iss_numba, pairwise
 from anmf.iva.bands import Bands
 from anmf.iva.dereverberation import dereverberate
 from anmf.iva.estimates import COMPILED, N_CHUNKS, ArrayEstimates, PlaneEstimates, planes
@@ -117,20 +117,20 @@ def test_dereverberating_twins_of_long_delays_and_silence():
 def test_pair_twins():
     A = np.empty((2, 2), complex)
     for log_condition in (0, 1, 6):
-        G = random_covariances(6 * lanes_numba.LANES, 2, 2, log_condition=log_condition)
+        G = random_covariances(6 * iss_numba.LANES, 2, 2, log_condition=log_condition)
         G[:10, 1] = 3 * G[:10, 0]
         expected = pairwise.demix_pair(G[:, 0], G[:, 1], xp=np)
         entries = (G[..., 0, 0].real, G[..., 1, 1].real, G[..., 0, 1].real, G[..., 0, 1].imag)
         lanes = np.stack(entries, axis=-1).reshape(6, -1, 2, 4).transpose(0, 2, 3, 1).copy()
         for k, group in enumerate(lanes):
-            several = np.empty((2, 2, 2, lanes_numba.LANES))
-            lanes_numba.demix_pair(group, several)
-            for lane in range(lanes_numba.LANES):
-                f = k * lanes_numba.LANES + lane
+            several = np.empty((2, 2, 2, iss_numba.LANES))
+            iss_numba.demix_pair(group, several)
+            for lane in range(iss_numba.LANES):
+                f = k * iss_numba.LANES + lane
                 close = {"rtol": 1e-6, "atol": 1e-6 * abs(expected[f]).max()}
                 found = several[0, ..., lane] + 1j * several[1, ..., lane]
                 np.testing.assert_allclose(found, expected[f], **close)
-                algebra_numba.demix_pair(G[f].copy(), A)
+                ip2_numba.demix_pair(G[f].copy(), A)
                 np.testing.assert_allclose(A, expected[f], **close)
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.linalg import eigh
 
 from anmf._core.arrays import device, namespace, to_host
-from anmf.iva import UPDATES, algebra_numba, lanes_numba
+from anmf.iva import UPDATES, ip2_numba, ip_numba, iss_numba
 from anmf.iva.covariance import weighted_covariances
 from anmf.iva.dereverberation import delayed, dereverberate, reverberation
 from tests.iva.scenes import LIBRARIES, complex_normal, random_covariances, random_spectra
@@ -21,16 +21,16 @@ def reference(name, V):
 
 def compiled(name, V):
     """The twin: frequency by frequency, or several side by side."""
-    if hasattr(lanes_numba, name):
-        return in_lanes(getattr(lanes_numba, name), V)
+    if name != "ip2":
+        return in_lanes(getattr(ip_numba if name == "ip" else iss_numba, name), V)
     B = eyes(V)
-    return B, np.array([getattr(algebra_numba, name)(v, b) for v, b in zip(V, B, strict=True)])
+    return B, np.array([ip2_numba.ip2(v, b) for v, b in zip(V, B, strict=True)])
 
 
 def in_lanes(twin, V):
     B, gains = [], []
-    for start in range(0, len(V), lanes_numba.LANES):
-        lanes = np.arange(start, start + lanes_numba.LANES) % len(V)
+    for start in range(0, len(V), iss_numba.LANES):
+        lanes = np.arange(start, start + iss_numba.LANES) % len(V)
         chosen, one = np.moveaxis(V[lanes], 0, -1), np.moveaxis(eyes(V[lanes]), 0, -1)
         held = np.stack([one.real, one.imag])
         gains.append(twin(np.stack([chosen.real, chosen.imag]), held))

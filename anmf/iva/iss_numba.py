@@ -6,9 +6,9 @@ every line below is a vector instruction.
 
 import numpy as np
 
-from anmf._core.jit import jit
+from anmf._core.jit import inlined, jit
 
-LANES = 8
+LANES = 16
 
 
 @jit
@@ -50,7 +50,7 @@ def iss(V, B):
     return np.log(product)
 
 
-@jit
+@inlined
 def _row_times(V, w, i, B, k, size, u):
     """u = entry i of V_w b_kᴴ, where b_k has entries in the first columns only."""
     u[:] = 0
@@ -61,14 +61,14 @@ def _row_times(V, w, i, B, k, size, u):
             u[1, l] += b * c - a * d
 
 
-@jit
+@inlined
 def _add_real(B, k, i, u, power):
     """Re(B_ki u) is added to `power`."""
     for l in range(LANES):  # noqa: E741
         power[l] += B[0, k, i, l] * u[0, l] - B[1, k, i, l] * u[1, l]
 
 
-@jit
+@inlined
 def _add_product(B, k, i, u, z):
     """B_ki u is added to z."""
     for l in range(LANES):  # noqa: E741
@@ -76,7 +76,7 @@ def _add_product(B, k, i, u, z):
         z[1, l] += B[0, k, i, l] * u[1, l] + B[1, k, i, l] * u[0, l]
 
 
-@jit
+@inlined
 def _subtract(B, m, k, size, v):
     """b_m ← b_m − v_m b_k in the first columns."""
     for c in range(size):
@@ -119,7 +119,7 @@ def iss2(V, B):
     return gain
 
 
-@jit
+@inlined
 def _cancel(B, rows, k, p, q, x):
     """Row k less its share of the pair: x holds a, c, b, f and g."""
     for l in range(LANES):  # noqa: E741
@@ -140,7 +140,7 @@ def _cancel(B, rows, k, p, q, x):
             rows[1, k, j, l] = B[1, k, j, l] - im
 
 
-@jit
+@inlined
 def _combine(B, rows, k, p, q, a):
     """Row k is a₀ b_p + a₁ b_q; a (2, 2, LANES)."""
     for j in range(B.shape[1]):
@@ -150,7 +150,7 @@ def _combine(B, rows, k, p, q, a):
             rows[1, k, j, l] = a[0, 0, l] * y + a[1, 0, l] * x + a[0, 1, l] * o + a[1, 1, l] * z
 
 
-@jit
+@inlined
 def demix_pair(G, A):
     """Twin of `anmf.iva.pairwise.demix_pair`: G (2, 4, LANES) holds a, c, Re b and Im b of G_m and
     G_n, the rows a_m and a_n go to A (2, 2, 2, LANES).
@@ -200,7 +200,7 @@ def demix_pair(G, A):
         )
 
 
-@jit
+@inlined
 def _scale(a, c, br, bi, x0, x1, x2, x3):
     """1 / √(hᴴ G h) with h = (x0 + i x1, x2 + i x3)."""
     re, im = x0 * x2 + x1 * x3, x0 * x3 - x1 * x2
@@ -208,7 +208,7 @@ def _scale(a, c, br, bi, x0, x1, x2, x3):
     return 1 / np.sqrt(power if power > 0 else 1.0)
 
 
-@jit
+@inlined
 def _add_log_determinant(A, gain):
     """log|det A| is added to `gain`."""
     for l in range(LANES):  # noqa: E741

@@ -1,4 +1,4 @@
-"""IP and IP2, compiled, for one frequency: V (n_weights, n, n) to B (n, n) and log|det B|.
+"""IP2, compiled, for one frequency: V (n_weights, n, n) to B (n, n) and log|det B|.
 
 B comes in as the identity.
 """
@@ -6,32 +6,6 @@ B comes in as the identity.
 import numpy as np
 
 from anmf._core.jit import jit
-
-
-@jit
-def ip(V, B):
-    """Twin of `anmf.iva.ip.ip`."""
-    n_weights, n = V.shape[0], V.shape[1]
-    M, u = np.empty((n, n), V.dtype), np.empty((n, 1), V.dtype)
-    gain = 0.0
-    for k in range(n):
-        w = min(k, n_weights - 1)
-        _system(B, V, w, k, M)
-        u[:] = 0
-        u[k, 0] = 1
-        _solve(M, u)
-        power = 0.0
-        for i in range(n):
-            z = V[w, i, 0] * u[0, 0]
-            for j in range(1, n):
-                z += V[w, i, j] * u[j, 0]
-            power += u[i, 0].real * z.real + u[i, 0].imag * z.imag
-        if power > 0:
-            scale = 1 / np.sqrt(power)
-            for i in range(n):
-                B[k, i] = scale * u[i, 0].conjugate()
-            gain -= np.log(scale)
-    return gain
 
 
 @jit

@@ -6,6 +6,9 @@
 - All sources together, filters forgiven: `bss_eval`, or `sdr`, `sir` and `sar` alone.
 - Speech as people hear it: `stoi` and `pesq`.
 - Estimates in another order: `pairwise`, `solve_permutation`, `permutation_invariant`.
+- Speakers: `centred_cosine` and `identification_accuracy` of their embeddings,
+  `permutation_accuracy` and `top_k_accuracy` of their posteriors, `equal_error_rate`,
+  `counting_accuracy`, and `speaker_error_rate` of who speaks when.
 - For scikit-learn's model selection: `si_sdr_scorer`, `separation_scorer` and others.
 
 Waveforms are (..., n_times, n_sources), each leading index by itself. Metrics of one estimate take
@@ -13,6 +16,7 @@ arrays of any shape, with the samples of a signal along `axis`.
 """
 
 from anmf.metrics.bss_eval import BSSEval, bss_eval, sar, sdr, sir
+from anmf.metrics.embedding import centred_cosine, identification_accuracy, pairwise_cosine
 from anmf.metrics.improvement import sd_sdr_improvement, si_sdr_improvement, snr_improvement
 from anmf.metrics.perceptual import pesq, stoi
 from anmf.metrics.permutation import pairwise, permutation_invariant, solve_permutation
@@ -25,13 +29,28 @@ from anmf.metrics.scorers import (
     snr_scorer,
 )
 from anmf.metrics.snr import METRICS, mean_score, psnr, sd_sdr, si_sdr, snr
+from anmf.metrics.speakers import (
+    SpeakerError,
+    counting_accuracy,
+    equal_error_rate,
+    permutation_accuracy,
+    speaker_error_rate,
+    top_k_accuracy,
+)
 
 __all__ = [
     "METRICS",
     "BSSEval",
+    "SpeakerError",
     "bss_eval",
+    "centred_cosine",
+    "counting_accuracy",
+    "equal_error_rate",
+    "identification_accuracy",
     "mean_score",
     "pairwise",
+    "pairwise_cosine",
+    "permutation_accuracy",
     "permutation_invariant",
     "pesq",
     "psnr",
@@ -51,5 +70,7 @@ __all__ = [
     "snr_improvement",
     "snr_scorer",
     "solve_permutation",
+    "speaker_error_rate",
     "stoi",
+    "top_k_accuracy",
 ]

@@ -30,7 +30,10 @@ def covariances(y, weights, n_frames, V, lane):
         if n_weights - k >= 4:
             _covariances_4(y, weights, V, lane, k, scale)
             k += 4
-        elif n_weights - k >= 2:
+        elif n_weights - k == 3:
+            _covariances_3(y, weights, V, lane, k, scale)
+            k += 3
+        elif n_weights - k == 2:
             _covariances_2(y, weights, V, lane, k, scale)
             k += 2
         else:
@@ -75,6 +78,36 @@ def _covariances_4(y, weights, V, lane, k, scale):
         _put(V, lane, k + 1, i, i, scale * b, 0.0)
         _put(V, lane, k + 2, i, i, scale * c, 0.0)
         _put(V, lane, k + 3, i, i, scale * d, 0.0)
+
+
+@jit
+def _covariances_3(y, weights, V, lane, k, scale):
+    """Those under three rows of weights."""
+    zero = y.dtype.type(0)
+    for i in range(y.shape[1]):
+        for j in range(i):
+            a = b = c = d = e = f = zero
+            for t in range(y.shape[2]):
+                re = y[0, i, t] * y[0, j, t] + y[1, i, t] * y[1, j, t]
+                im = y[1, i, t] * y[0, j, t] - y[0, i, t] * y[1, j, t]
+                a += weights[k, t] * re
+                b += weights[k, t] * im
+                c += weights[k + 1, t] * re
+                d += weights[k + 1, t] * im
+                e += weights[k + 2, t] * re
+                f += weights[k + 2, t] * im
+            _put(V, lane, k, i, j, scale * a, scale * b)
+            _put(V, lane, k + 1, i, j, scale * c, scale * d)
+            _put(V, lane, k + 2, i, j, scale * e, scale * f)
+        a = b = c = zero
+        for t in range(y.shape[2]):
+            p = y[0, i, t] * y[0, i, t] + y[1, i, t] * y[1, i, t]
+            a += weights[k, t] * p
+            b += weights[k + 1, t] * p
+            c += weights[k + 2, t] * p
+        _put(V, lane, k, i, i, scale * a, 0.0)
+        _put(V, lane, k + 1, i, i, scale * b, 0.0)
+        _put(V, lane, k + 2, i, i, scale * c, 0.0)
 
 
 @jit

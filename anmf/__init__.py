@@ -15,10 +15,22 @@ _HOME = {
     "NMF_separation": "anmf.nmf",
     "stack_sources": "anmf.nmf",
     "STFT": "anmf.audio",
+    "SVDDecorrelator": "anmf.embedding",
     "SeparatorMixin": "anmf.base",
     "SpeechEnhancer": "anmf.nmf",
 }
-_SUBPACKAGES = ("audio", "base", "datasets", "iva", "masks", "metrics", "models", "nmf", "plotting")
+_SUBPACKAGES = (
+    "audio",
+    "base",
+    "datasets",
+    "embedding",
+    "iva",
+    "masks",
+    "metrics",
+    "models",
+    "nmf",
+    "plotting",
+)
 
 __all__ = ["__version__", *_HOME, *_SUBPACKAGES]
 

@@ -1,0 +1,106 @@
+"""What enters the estimators of embeddings is checked here."""
+
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.utils.validation import validate_data
+
+from anmf._core.arrays import is_array, is_foreign, namespace, to_host
+from anmf._core.checks import check_choice, check_count, check_real
+from anmf.embedding.rank import RANK_RULES
+
+
+def check_embeddings(estimator, X, *, reset):
+    """Validate real embeddings of any sign (n, d) and bring them to float32 or float64.
+
+    NumPy arrays, lists and data frames go through scikit-learn's ``validate_data``; arrays of
+    another array-API library keep their library and device.
+
+    Parameters
+    ----------
+    estimator : BaseEstimator
+        Whose ``n_features_in_`` is set (`reset`) or compared.
+    X : array-like (n, d)
+    reset : bool
+        True in ``fit``.
+
+    Returns
+    -------
+    X : array (n, d)
+
+    Raises
+    ------
+    ValueError
+        For wrong shape or type, NaN or infinity, or no rows.
+    """
+    if not is_foreign(X):
+        return validate_data(estimator, X, reset=reset, dtype=[np.float64, np.float32])
+    xp, name = namespace(X), type(estimator).__name__
+    check_table("X", X, name)
+    if 0 in X.shape:
+        raise ValueError(
+            f"X of {name} is empty: shape {tuple(X.shape)}; it needs a row and a column"
+        )
+    if xp.isdtype(X.dtype, "complex floating"):
+        raise ValueError(f"Complex data not supported by {name}; embeddings are real")
+    if X.dtype not in (xp.float32, xp.float64):
+        X = xp.astype(X, xp.float64)
+    validate_data(estimator, X, reset=reset, skip_check_array=True)
+    if not bool(xp.all(xp.isfinite(X))):
+        raise ValueError(f"Input X of {name} contains NaN or infinity; drop or impute those rows")
+    return X
+
+
+def check_table(name, X, owner):
+    """Raise unless `X` has two axes."""
+    if X.ndim != 2:
+        raise ValueError(
+            f"Expected 2D array, got {X.ndim}D array with shape {tuple(X.shape)} for {name} of "
+            f"{owner}; reshape it to (n_samples, n_features)"
+        )
+
+
+def check_labels(y, n_samples):
+    """Host array (n,) of class labels, one for each row; for ``covariance='within'``."""
+    if y is None:
+        raise ValueError(
+            "covariance='within' requires y to be passed, but the target y is None; "
+            "give the class of each row, or set covariance='total'"
+        )
+    y = to_host(y) if is_array(y) else np.asarray(y)
+    if y.shape != (n_samples,):
+        raise ValueError(
+            f"y has shape {y.shape}; covariance='within' takes one class label for each of the "
+            f"{n_samples} rows of X: ({n_samples},)"
+        )
+    if y.dtype.kind == "f" and not np.all(np.isfinite(y)):
+        raise ValueError("y contains NaN or infinity; drop the rows of X whose class is unknown")
+    return y
+
+
+def check_n_components(value, n_features):
+    """Raise unless `value` is a number of components, a share of energy, a rule's name or None."""
+    if value is None:
+        return
+    if isinstance(value, str):
+        check_choice("n_components", value, RANK_RULES)
+    elif isinstance(value, Integral):
+        check_count("n_components", value)
+        if value > n_features:
+            raise ValueError(
+                f"n_components={value} must be at most the number of features ({n_features}); "
+                "use None for all"
+            )
+    elif not isinstance(value, Real) or not 0 < value <= 1:
+        raise ValueError(
+            f"n_components={value!r} must be a number of components (int), a share of the energy "
+            f"(float above 0 and at most 1), one of {sorted(RANK_RULES)}, or None"
+        )
+
+
+def check_shrinkage(value):
+    """Raise unless `value` is 'ledoit-wolf', None or a number in [0, 1]."""
+    if isinstance(value, str):
+        check_choice("shrinkage", value, ("ledoit-wolf",))
+    elif value is not None:
+        check_real("shrinkage", value, maximum=1.0)

@@ -1,0 +1,297 @@
+"""The estimator `SVDDecorrelator`."""
+
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.exceptions import NotFittedError
+from sklearn.utils.validation import check_is_fitted
+
+from anmf._core.arrays import is_foreign, moved, namespace, random_generator, to_host
+from anmf._core.checks import check_choice, check_real
+from anmf._core.threads import limited_threads
+from anmf.embedding.checks import (
+    check_embeddings,
+    check_labels,
+    check_n_components,
+    check_shrinkage,
+    check_table,
+)
+from anmf.embedding.covariance import join_classes, within_classes
+from anmf.embedding.learn import TooLittleError, learn
+from anmf.embedding.rank import is_share
+from anmf.embedding.routes import ROUTES
+from anmf.embedding.streaming import absorb, gather
+from anmf.embedding.whitening import WHITENINGS
+
+COVARIANCES = ("total", "within")
+
+
+class SVDDecorrelator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """Decorrelated coordinates of unit variance, by singular value decomposition and whitening.
+
+    Parameters
+    ----------
+    n_components : int, float, {'gavish-donoho', 'marchenko-pastur'} or None
+        Number k of principal directions to keep: an int; a float in (0, 1], the fewest that hold
+        this share of the variance; a rule for data of low rank plus white noise (at least one is
+        kept); None for all that have variance, the rank of the centred data.
+    whitening : {'zca', 'pca', 'cholesky', 'zca-cor', 'pca-cor', None}
+        Which of the whitenings, see Notes; None leaves the variances of ``components_``.
+    covariance : {'total', 'within'}
+        What becomes the identity: the covariance of the rows about their mean, or about the mean
+        of their class, pooled over classes; the latter needs `y`.
+    shrinkage : 'ledoit-wolf', float or None
+        Intensity ρ of the shrinkage of the covariance; a float in [0, 1]. None for 0.
+    ridge : float
+        What is added to the diagonal of the covariance, in squared units of X.
+    svd_solver : {'auto', 'full', 'gram', 'randomized'}
+        Route to the decomposition: of the data, of products of their rows or columns, or of
+        products with random vectors, which needs an int `n_components`. 'auto' chooses by shape
+        and falls back where 'gram' would be inaccurate.
+    random_state : int, Generator, RandomState or None
+        Seed of the random vectors.
+
+    Attributes
+    ----------
+    mean_ : array (d,)
+    components_ : array (k, d)
+        Orthonormal rows V, the principal directions of the centred rows; the largest entry in
+        size of each is positive.
+    singular_values_ : array (k,)
+        Of the centred rows.
+    explained_variance_ratio_ : array (k,)
+    whitening_ : array (k, d)
+        W, with W C Wᵀ = I for the covariance C of Notes.
+    dewhitening_ : array (d, k)
+        W⁺, with W W⁺ = I, and W⁺ W = VᵀV the projector on the kept directions.
+    shrinkage_ : float
+        ρ.
+    n_components_ : int
+    n_samples_seen_ : int
+    n_features_in_ : int
+
+    Notes
+    -----
+    With the scatter S about the mean (n − 1 degrees of freedom) or about the means of classes
+    (n − number of classes; a class with one row adds nothing to either), the covariance is
+
+        C = (1 − ρ) S + (ρ tr(S) / d + ridge) I,
+
+    and z = W (x − mean). While all directions are kept (k = d), W is the whitening of C by name:
+    the symmetric 'zca' keeps z_j closest to x_j, and the '-cor' kinds don't depend on the scales
+    of features (with `shrinkage` None and no `ridge`, which do). When k < d, the directions
+    dropped leave no features to stay close to: W = A V, with A the whitening by name of V C Vᵀ.
+    For the total covariance that matrix is diagonal, all five are the same, and z_j is the j-th
+    principal coordinate at unit variance. For None, W = V.
+
+    Coordinates are decorrelated and of unit variance as C has it: exactly so on the rows of
+    ``fit`` when ρ and `ridge` are 0. Else the variance of those rows is below one along weak
+    directions, and with ρ > 0 above one along strong ones.
+
+    The Ledoit-Wolf intensity is that of all d features. When the rows are decomposed in part
+    (randomised, or streamed with an int `n_components`), the rest counts as equal in all
+    directions. The rules by random matrices hold for white noise only; on raw embeddings of speech
+    their rank is not to be trusted.
+
+    Arrays of NumPy, PyTorch, CuPy or any array-API library are accepted; results come back in the
+    same library, dtype and device. Sums are in double precision.
+
+    References
+    ----------
+    Kessy, Lewin and Strimmer, "Optimal whitening and decorrelation", The American Statistician
+    72(4), 2018. Ledoit and Wolf, Journal of Multivariate Analysis 88(2), 2004. Gavish and Donoho,
+    IEEE Transactions on Information Theory 60(8), 2014.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from anmf.embedding import SVDDecorrelator
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(100, 3)) @ rng.normal(size=(3, 3)) + 5
+    >>> model = SVDDecorrelator(shrinkage=None)
+    >>> Z = model.fit_transform(X)
+    >>> bool(np.allclose(np.cov(Z.T), np.eye(3)))
+    True
+    >>> bool(np.allclose(model.inverse_transform(Z), X))
+    True
+    """
+
+    def __init__(self, n_components=None, *, whitening="zca", covariance="total",
+                 shrinkage="ledoit-wolf", ridge=0.0, svd_solver="auto",
+                 random_state=None):  # fmt: skip
+        self.n_components = n_components
+        self.whitening = whitening
+        self.covariance = covariance
+        self.shrinkage = shrinkage
+        self.ridge = ridge
+        self.svd_solver = svd_solver
+        self.random_state = random_state
+
+    def fit(self, X, y=None):
+        """Learn mean, directions and whitening.
+
+        Parameters
+        ----------
+        X : array (n, d)
+            Embeddings, one a row.
+        y : array (n,), optional
+            Class of each row, for ``covariance='within'``; else ignored.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            For bad data or parameters; for a single row, constant rows, an int `n_components`
+            above the rank of the centred data, or a singular within-class covariance.
+        """
+        X, y = self._check(X, y, reset=True)
+        rng = random_generator(self.random_state)
+        with limited_threads(*X.shape, min(X.shape)):
+            moments = gather(X, self._bound(), self.svd_solver, rng)
+            within = None if y is None else within_classes(X, y)
+            self._settle(moments, within, X)
+        return self
+
+    def partial_fit(self, X, y=None):
+        """Add a block of rows to those seen so far, by ``fit`` or this method.
+
+        Exactly what ``fit`` on all rows gives, unless `n_components` is an int: then only that
+        many directions are remembered between blocks, and what earlier blocks dropped is lost.
+        `svd_solver` has no part in it. A block may have a single row; until the rows suffice,
+        an int `n_components` is cut to their rank, and before there is any variance (or while
+        the covariance within classes is singular) the estimator isn't fitted.
+
+        Parameters
+        ----------
+        X : array (m, d)
+        y : array (m,), optional
+            As in ``fit``. With ``covariance='within'``, `shrinkage` must be a number or None.
+
+        Returns
+        -------
+        self
+        """
+        first = not hasattr(self, "_moments")
+        if self.covariance == "within" and self.shrinkage == "ledoit-wolf":
+            raise ValueError(
+                "shrinkage='ledoit-wolf' can't be streamed with covariance='within'; "
+                "give partial_fit a number or None"
+            )
+        X, y = self._check(X, y, reset=first)
+        if not first and y is not None and self._within is None:
+            raise ValueError(
+                "covariance='within' was set after rows without classes were seen; "
+                "call fit, which starts anew"
+            )
+        with limited_threads(sum(X.shape), X.shape[1], X.shape[1]):
+            if first:
+                moments = gather(X, self._bound(), "full")
+            else:
+                moments = absorb(self._moments, X, self._bound())
+            within = None if y is None else within_classes(X, y)
+            if not first and y is not None:
+                within = join_classes(self._within, within)
+            self._settle(moments, within, X, streaming=True)
+        return self
+
+    def transform(self, X):
+        """Decorrelated coordinates Z = (X − mean) Wᵀ.
+
+        Parameters
+        ----------
+        X : array (n, d)
+
+        Returns
+        -------
+        array (n, k)
+        """
+        self._check_fitted()
+        X = check_embeddings(self, X, reset=False)
+        return (X - moved(self.mean_, X)) @ moved(self.whitening_, X).T
+
+    def inverse_transform(self, X):
+        """Embeddings Z (W⁺)ᵀ + mean of coordinates Z; inverts ``transform`` on kept directions.
+
+        Parameters
+        ----------
+        X : array (n, k)
+            Coordinates Z.
+
+        Returns
+        -------
+        array (n, d)
+            For Z = ``transform(X)``: X with what lies off the mean in dropped directions removed.
+        """
+        self._check_fitted()
+        Z = X if is_foreign(X) else to_host(X)
+        check_table("X", Z, f"{type(self).__name__}.inverse_transform")
+        if Z.shape[1] != self.n_components_:
+            raise ValueError(
+                f"X has shape {tuple(Z.shape)}; inverse_transform takes coordinates of shape "
+                f"(n_samples, {self.n_components_})"
+            )
+        if not namespace(Z).isdtype(Z.dtype, "real floating"):
+            Z = namespace(Z).astype(Z, namespace(Z).float64)
+        return Z @ moved(self.dewhitening_, Z).T + moved(self.mean_, Z)
+
+    @property
+    def n_components_(self):
+        """Number of components."""
+        return self.components_.shape[0]
+
+    _n_features_out = n_components_
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "components_")
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        tags.target_tags.required = self.covariance == "within"
+        return tags
+
+    def _check(self, X, y, *, reset):
+        """Checked rows, and host labels where the covariance needs them."""
+        if self.whitening is not None:
+            check_choice("whitening", self.whitening, WHITENINGS.keys() - {None})
+        check_choice("covariance", self.covariance, COVARIANCES)
+        check_choice("svd_solver", self.svd_solver, {"auto", *ROUTES})
+        check_shrinkage(self.shrinkage)
+        check_real("ridge", self.ridge)
+        X = check_embeddings(self, X, reset=reset)
+        check_n_components(self.n_components, X.shape[1])
+        if self.svd_solver == "randomized" and self._bound() is None:
+            raise ValueError(
+                f"n_components={self.n_components!r} must be an int for svd_solver='randomized', "
+                "which finds that many; or use svd_solver='auto'"
+            )
+        return X, check_labels(y, X.shape[0]) if self.covariance == "within" else None
+
+    def _bound(self):
+        """The number of components that was asked for, if it was a number."""
+        asked = self.n_components
+        return None if asked is None or isinstance(asked, str) or is_share(asked) else int(asked)
+
+    def _settle(self, moments, within, X, *, streaming=False):
+        """Set what is learnt, in the dtype of X; raise if it isn't enough, unless streaming."""
+        try:
+            learnt = learn(self, moments, within, streaming=streaming)
+        except TooLittleError:
+            if not streaming:
+                raise
+            learnt = {}
+        for name in ("components_", "whitening_", "dewhitening_"):
+            self.__dict__.pop(name, None)
+        self._moments, self._within, self.n_samples_seen_ = moments, within, moments.n
+        self.mean_ = moved(moments.mean, X)
+        for name, value in learnt.items():
+            setattr(self, name, value if isinstance(value, float) else moved(value, X))
+
+    def _check_fitted(self):
+        check_is_fitted(self, "n_samples_seen_")
+        if not hasattr(self, "components_"):
+            raise NotFittedError(
+                f"{type(self).__name__} has seen n_samples = {self.n_samples_seen_}, too few to "
+                "decorrelate: partial_fit more rows"
+            )

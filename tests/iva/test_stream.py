@@ -111,7 +111,8 @@ def test_partial_fit_learns_the_same(scene):
     for k, block in enumerate(seconds(x)):
         model.partial_fit(block)
         next(parts)
-        np.testing.assert_array_equal(stream.demixing_, model.demixing_)
+        size = abs(model.demixing_).max()
+        np.testing.assert_allclose(stream.demixing_, model.demixing_, atol=1e-6 * size)
         assert stream.n_iter_ in (3, 20) and np.all(np.diff(stream.objective_) <= 1e-9), k
 
 

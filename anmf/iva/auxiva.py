@@ -131,8 +131,8 @@ class AuxIVA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SeparatorMixin, 
     'gauss' of it. Four talkers want 50 iterations.
 
     **How many sources.** As many as talk; further microphones then take up noise and reverberation.
-    Two talkers want some seconds of sound, three want more: with less, the wrong demixing can be the
-    more probable one.
+    Two talkers want some seconds of sound, three want more: with less, the wrong demixing can be
+    the more probable one.
 
     References
     ----------

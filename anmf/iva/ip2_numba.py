@@ -18,7 +18,7 @@ def ip2(V, B):
         pair = first, (first + 1) % n
         for s in range(2):
             w = min(pair[s], n_weights - 1)
-            _system(B, V, w, n, M)
+            _system(B, V, w, M)
             P[s] = 0
             P[s, pair[0], 0] = P[s, pair[1], 1] = 1
             _solve(M, P[s])
@@ -42,14 +42,11 @@ def _trace_of_rounding(V, w):
 
 
 @jit
-def _system(B, V, w, size, M):
-    """M = B V_w, made definite; rows from `size` on of B are those of the identity."""
+def _system(B, V, w, M):
+    """M = B V_w, made definite."""
     n, added = M.shape[0], _trace_of_rounding(V, w)
     for i in range(n):
         for j in range(n):
-            if i >= size:
-                M[i, j] = V[w, i, j] + (added if i == j else 0.0)
-                continue
             z = B[i, 0] * V[w, 0, j]
             for c in range(1, n):
                 z += B[i, c] * V[w, c, j]

@@ -186,18 +186,10 @@ def demix_pair(G, A):
         )  # fmt: skip
         s = _scale(m00, m11, mr, mi, x0, x1, x2, x3) / np.sqrt(sm)
         t = _scale(a, c, br, bi, y0, y1, y2, y3) / np.sqrt(sn)
-        A[0, 0, 0, l], A[1, 0, 0, l], A[0, 0, 1, l], A[1, 0, 1, l] = (
-            x0 * s,
-            -x1 * s,
-            x2 * s,
-            -x3 * s,
-        )
-        A[0, 1, 0, l], A[1, 1, 0, l], A[0, 1, 1, l], A[1, 1, 1, l] = (
-            y0 * t,
-            -y1 * t,
-            y2 * t,
-            -y3 * t,
-        )
+        A[0, 0, 0, l], A[1, 0, 0, l] = x0 * s, -x1 * s
+        A[0, 0, 1, l], A[1, 0, 1, l] = x2 * s, -x3 * s
+        A[0, 1, 0, l], A[1, 1, 0, l] = y0 * t, -y1 * t
+        A[0, 1, 1, l], A[1, 1, 1, l] = y2 * t, -y3 * t
 
 
 @inlined

@@ -7,7 +7,7 @@ from anmf.iva.covariance import weighted_covariances
 from anmf.iva.lowrank import LowRank
 from anmf.iva.solve import demix
 from anmf.iva.source_models import resolve_source_model
-from anmf.iva.start import check_rows
+from anmf.iva.start import given_rows
 from anmf.metrics import solve_permutation
 
 RECENT = 128
@@ -54,10 +54,7 @@ class Memory:
 
     def __init__(self, n_frequencies, n_channels, init, forgetting):
         self._init, self._forgetting = init, forgetting
-        self.rows = np.tile(np.eye(n_channels, dtype=np.complex128), (n_frequencies, 1, 1))
-        if not isinstance(init, str):
-            given = check_rows(init, n_frequencies, n_channels)
-            self.rows[:, : given.shape[1]] = given
+        self.rows = given_rows(init, n_frequencies, n_channels)
         self._recent, self._past, self._n_past = None, np.zeros(0), 0.0
         self._energy, self._n_heard, self._n_begun = 0.0, 0.0, 0
 

@@ -13,7 +13,7 @@ from anmf.iva.dereverberation import reverberation
 from anmf.iva.estimates import COMPILED, ArrayEstimates, PlaneEstimates
 from anmf.iva.scaling import inverse
 from anmf.iva.source_models import resolve_source_model
-from anmf.iva.start import check_rows, make_columns, sounding, starting_rows
+from anmf.iva.start import given_rows, make_columns, sounding, starting_rows
 from anmf.iva.updates import UPDATES
 
 
@@ -155,8 +155,10 @@ def demix(X, n_sources, update, source_model, *, max_iter, tol, init, n_taps=0, 
     """
     xp, power = namespace(X), bin_power(X)
     level = level or float(np.sqrt(power.mean())) or 1.0
-    active = sounding(power, X.dtype)
-    rows, taps = silent_filters(init, X, n_taps)
+    active = sounding(X, power)
+    n_frequencies, n_channels = X.shape[:2]
+    rows = given_rows(init, n_frequencies, n_channels)  # of silent bins, they stay
+    taps = np.zeros((n_frequencies, n_taps, n_channels, n_channels), np.complex128)
     if not active.any():
         return Demixed(Outcome(None, converged=True), rows, taps, active)
     heard, sizes = X, power[active] / level**2
@@ -164,7 +166,7 @@ def demix(X, n_sources, update, source_model, *, max_iter, tol, init, n_taps=0, 
         heard = xp.take(X, like(np.flatnonzero(active), X, xp.int64), axis=0)
     if past is not None:
         past = past[active] / level**2
-    memory = make_columns(heard, sizes, past, n_sources + (n_sources < X.shape[1]), xp=xp)
+    memory = make_columns(heard, sizes, past, n_sources + (n_sources < n_channels), xp=xp)
     model = resolve_source_model(source_model)
     bands = Bands(len(sizes), model.n_bins or len(sizes))
 
@@ -222,16 +224,6 @@ def evaluate(progress, model, n_sources, xp):
     n_bins = progress.bands.n_frequencies
     progress.objective = float(loss) + (estimates.penalty - 2 * progress.log_determinant) / n_bins
     return progress
-
-
-def silent_filters(init, X, n_taps):
-    """Rows and taps of bins that are silent: as they were given, or those that change nothing."""
-    n_frequencies, n_channels = X.shape[:2]
-    rows = np.tile(np.eye(n_channels, dtype=np.complex128), (n_frequencies, 1, 1))
-    if not isinstance(init, str):
-        given = check_rows(init, n_frequencies, n_channels)
-        rows[:, : given.shape[1]] = given
-    return rows, np.zeros((n_frequencies, n_taps, n_channels, n_channels), np.complex128)
 
 
 def bin_power(X):

@@ -67,7 +67,6 @@ class Gauss(Spherical):
 
     References
     ----------
-    Ono, Koldovský, Miyabe and Ito, "The 2011 signal separation evaluation campaign", LVA/ICA 2012;
     Ono, "Auxiliary-function-based independent vector analysis with power of vector-norm type
     weighting functions", APSIPA 2012.
     """
@@ -81,7 +80,7 @@ class Gauss(Spherical):
 
 @dataclass(frozen=True)
 class StudentT(Spherical):
-    """Spherical Student-t with ν degrees of freedom, a share of two for every frequency.
+    """Spherical Student-t; ν is its degrees of freedom over twice the number of frequencies.
 
     g = (1 + ν) log(1 + p / ν), φ = (1 + ν) / (ν + p).
 

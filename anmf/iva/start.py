@@ -83,6 +83,15 @@ def background(rows, C):
     return complement / np.sqrt(power)[..., None]
 
 
+def given_rows(init, n_frequencies, n_channels):
+    """The rows that `init` gives, on the host, and those of the identity where it gives none."""
+    rows = np.tile(np.eye(n_channels, dtype=np.complex128), (n_frequencies, 1, 1))
+    if not isinstance(init, str):
+        given = check_rows(init, n_frequencies, n_channels)
+        rows[:, : given.shape[1]] = given
+    return rows
+
+
 def check_rows(init, n_frequencies, n_channels):
     """Rows of the user's as complex128, or a `ValueError`."""
     rows = np.asarray(to_host(init)).astype(np.complex128)
@@ -153,9 +162,9 @@ def make_columns(X, power, past, n_weights, *, xp):
     return Columns(like(np.concatenate(columns, axis=2), X), real)
 
 
-def sounding(power, dtype):
-    """Which bins, of mean power (n_frequencies,), aren't silent."""
-    return power > LEAST_POWER[4 if "64" in str(dtype) else 8] * power.mean()
+def sounding(X, power):
+    """Which bins of X, of mean power (n_frequencies,), aren't silent."""
+    return power > LEAST_POWER[_bytes(X)] * power.mean()
 
 
 def _bytes(X):

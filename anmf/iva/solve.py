@@ -156,9 +156,8 @@ def demix(X, n_sources, update, source_model, *, max_iter, tol, init, n_taps=0, 
     xp, power = namespace(X), bin_power(X)
     level = level or float(np.sqrt(power.mean())) or 1.0
     active = sounding(X, power)
-    n_frequencies, n_channels = X.shape[:2]
-    rows = given_rows(init, n_frequencies, n_channels)  # of silent bins, they stay
-    taps = np.zeros((n_frequencies, n_taps, n_channels, n_channels), np.complex128)
+    rows = given_rows(init, *X.shape[:2])  # of silent bins, they stay
+    taps = np.zeros((len(rows), n_taps, *rows.shape[1:]), np.complex128)
     if not active.any():
         return Demixed(Outcome(None, converged=True), rows, taps, active)
     heard, sizes = X, power[active] / level**2
@@ -166,7 +165,7 @@ def demix(X, n_sources, update, source_model, *, max_iter, tol, init, n_taps=0, 
         heard = xp.take(X, like(np.flatnonzero(active), X, xp.int64), axis=0)
     if past is not None:
         past = past[active] / level**2
-    memory = make_columns(heard, sizes, past, n_sources + (n_sources < n_channels), xp=xp)
+    memory = make_columns(heard, sizes, past, n_sources + (n_sources < X.shape[1]), xp=xp)
     model = resolve_source_model(source_model)
     bands = Bands(len(sizes), model.n_bins or len(sizes))
 

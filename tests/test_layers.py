@@ -29,7 +29,10 @@ LEVELS = {
     for name in names
 }
 FAMILIES = {"nmf", "iva", "embedding", "deep"}
-DOORS = {("iva/lowrank.py", "anmf.nmf.updates")}
+DOORS = {
+    ("iva/lowrank.py", "anmf.nmf.updates"),
+    ("embedding/cone.py", "anmf.nmf.updates"),
+}
 ONLY_IN = {
     "numba": {"_core/jit.py"},
     "array_api_compat": {"_core/arrays.py"},

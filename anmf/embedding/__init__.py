@@ -1,8 +1,19 @@
-"""Decorrelation of embeddings: whitenings, rank rules and the streaming SVD."""
+"""Embeddings of speakers: decorrelation, and who speaks in a recording."""
 
+from anmf.embedding.counting import COUNTING_RULES
+from anmf.embedding.embedder import SpeakerEmbedder
+from anmf.embedding.models import DEMIXING_MODELS
 from anmf.embedding.rank import RANK_RULES
 from anmf.embedding.routes import ROUTES
 from anmf.embedding.svd import SVDDecorrelator
 from anmf.embedding.whitening import WHITENINGS
 
-__all__ = ["RANK_RULES", "ROUTES", "WHITENINGS", "SVDDecorrelator"]
+__all__ = [
+    "COUNTING_RULES",
+    "DEMIXING_MODELS",
+    "RANK_RULES",
+    "ROUTES",
+    "WHITENINGS",
+    "SVDDecorrelator",
+    "SpeakerEmbedder",
+]

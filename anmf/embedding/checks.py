@@ -5,7 +5,7 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.utils.validation import validate_data
 
-from anmf._core.arrays import is_array, is_foreign, namespace, to_host
+from anmf._core.arrays import is_foreign, namespace
 from anmf._core.checks import check_choice, check_count, check_real
 from anmf.embedding.rank import RANK_RULES
 
@@ -60,24 +60,6 @@ def check_table(name, X, owner):
         )
 
 
-def check_labels(y, n_samples):
-    """Host array (n,) of class labels, one for each row; for ``covariance='within'``."""
-    if y is None:
-        raise ValueError(
-            "covariance='within' requires y to be passed, but the target y is None; "
-            "give the class of each row, or set covariance='total'"
-        )
-    y = to_host(y) if is_array(y) else np.asarray(y)
-    if y.shape != (n_samples,):
-        raise ValueError(
-            f"y has shape {y.shape}; covariance='within' takes one class label for each of the "
-            f"{n_samples} rows of X: ({n_samples},)"
-        )
-    if y.dtype.kind == "f" and not np.all(np.isfinite(y)):
-        raise ValueError("y contains NaN or infinity; drop the rows of X whose class is unknown")
-    return y
-
-
 def check_n_components(value, n_features):
     """Raise unless `value` is a number of components, a share of energy, a rule's name or None."""
     if value is None:
@@ -104,3 +86,11 @@ def check_shrinkage(value):
         check_choice("shrinkage", value, ("ledoit-wolf",))
     elif value is not None:
         check_real("shrinkage", value, maximum=1.0)
+
+
+def check_n_speakers(value, rules):
+    """Raise unless `value` is a number of speakers, the name of a rule to count them, or None."""
+    if isinstance(value, str):
+        check_choice("n_speakers", value, rules)
+    elif value is not None:
+        check_count("n_speakers", value)

@@ -1,21 +1,35 @@
 """The estimator `SVDDecorrelator`."""
 
+import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
-from anmf._core.arrays import is_foreign, moved, namespace, random_generator, to_host
-from anmf._core.checks import check_choice, check_real
+from anmf._core.arrays import (
+    is_array,
+    is_foreign,
+    moved,
+    namespace,
+    random_generator,
+    take_rows,
+    to_host,
+)
+from anmf._core.checks import check_choice, check_count, check_real
 from anmf._core.threads import limited_threads
+from anmf.base import SeparatorMixin
 from anmf.embedding.checks import (
     check_embeddings,
-    check_labels,
     check_n_components,
+    check_n_speakers,
     check_shrinkage,
     check_table,
 )
+from anmf.embedding.counting import COUNTING_RULES, calibrate
 from anmf.embedding.covariance import join_classes, within_classes
+from anmf.embedding.labels import read_labels
 from anmf.embedding.learn import TooLittleError, learn
+from anmf.embedding.models import DEMIXING_MODELS, demix_heard, score_labels, score_parts
+from anmf.embedding.pair_search import learn_pair_mixture
 from anmf.embedding.rank import is_share
 from anmf.embedding.routes import ROUTES
 from anmf.embedding.streaming import absorb, gather
@@ -24,8 +38,15 @@ from anmf.embedding.whitening import WHITENINGS
 COVARIANCES = ("total", "within")
 
 
-class SVDDecorrelator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
-    """Decorrelated coordinates of unit variance, by singular value decomposition and whitening.
+class SVDDecorrelator(
+    SeparatorMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+):
+    """Decorrelated coordinates of embeddings, and the speakers of a recording by its embeddings.
+
+    ``transform`` decorrelates and scales to unit variance, by singular value decomposition and
+    whitening. ``separate`` takes the embeddings of the segments of one recording, and finds how
+    many people speak, what the embedding of each is and who speaks when, with no enrolled
+    inventory. ``fit`` learns from embeddings of other people.
 
     Parameters
     ----------
@@ -46,8 +67,17 @@ class SVDDecorrelator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         Route to the decomposition: of the data, of products of their rows or columns, or of
         products with random vectors, which needs an int `n_components`. 'auto' chooses by shape
         and falls back where 'gram' would be inaccurate.
+    n_speakers : int, str or None
+        Of a recording: their number; or a rule to count them, 'evidence', 'agglomerative',
+        'gavish-donoho' or 'marchenko-pastur', see Notes; None for the best that ``fit`` allows.
+        May be set after ``fit``.
+    max_speakers : int
+        Most to be counted.
+    demixing_model : {'auto', 'cone', 'pair-mixture'}
+        How recordings are taken apart, see Notes. 'auto' for 'pair-mixture' where ``fit`` saw
+        overlapped rows, else 'cone'.
     random_state : int, Generator, RandomState or None
-        Seed of the random vectors.
+        Seed of random vectors, and of the starts of ``separate``.
 
     Attributes
     ----------
@@ -66,12 +96,26 @@ class SVDDecorrelator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         ρ.
     n_components_ : int
     n_samples_seen_ : int
+        Rows that `mean_` and the covariance are of: overlapped ones are left out.
     n_features_in_ : int
+    threshold_ : float or None
+        Cosine of centred embeddings at which two segments are as likely of one speaker as of two.
+        None unless ``fit`` saw labels, of two speakers at least and two segments of one.
+    n_speakers_ : int
+        Of the last recording that ``separate`` saw, as all that follow.
+    speaker_embeddings_ : array (n_speakers_, d)
+    activations_ : array (n, n_speakers_)
+        For 'cone', how much of each speaker is in each segment, 1 where it talks alone; for
+        'pair-mixture', the probability that it talks.
+    labels_ : ndarray of int (n,)
+        Speaker with the largest activation in each segment, −1 where it is silent.
+    overlap_ : ndarray of bool (n,)
+        Where two speakers or more talk.
 
     Notes
     -----
-    With the scatter S about the mean (n − 1 degrees of freedom) or about the means of classes
-    (n − number of classes; a class with one row adds nothing to either), the covariance is
+    **Decorrelation.** With the scatter S about the mean (n − 1 degrees of freedom) or about means
+    of classes (n − number of classes; a class with one row adds nothing), the covariance is
 
         C = (1 − ρ) S + (ρ tr(S) / d + ridge) I,
 
@@ -91,6 +135,25 @@ class SVDDecorrelator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
     directions. The rules by random matrices hold for white noise only; on raw embeddings of speech
     their rank is not to be trusted.
 
+    **Speakers.** 'cone': coordinates of a recording lie in a cone, non-negative combinations of one
+    direction a speaker, which are found in its leading singular directions. That holds where
+    embeddings are linear in speakers; ``covariance='within'`` then is best. It needs no labels.
+    Embeddings of overlapped speech are no such sums. 'pair-mixture' learns from overlapped rows how
+    they look: their own mean, how much is left of both speakers in each dimension, and a linear
+    detector of overlap. Each segment then is of one speaker or of a pair, by variational EM.
+
+    Counting: 'evidence' takes the number of speakers of the largest variational bound, less a cost
+    for every speaker and for two that are alike; it needs overlapped rows, and is the best on
+    speech. 'agglomerative' clusters by average linkage of the cosines of centred embeddings, down
+    to `threshold_`; it needs labels. The rules by random matrices, on whitened coordinates, need
+    none, and are right where recordings are linear and ``covariance='within'``; on embeddings of
+    speech they are not. None is the first of 'evidence', 'agglomerative' and 'gavish-donoho' that
+    can be had.
+
+    On d-vectors of conversations of unseen people, the pair mixture names more of them than any
+    clustering where people talk over each other, and loses nothing where they don't. Fitted without
+    overlapped rows, ``whitening=None`` did best there, and was no better than k-means.
+
     Arrays of NumPy, PyTorch, CuPy or any array-API library are accepted; results come back in the
     same library, dtype and device. Sums are in double precision.
 
@@ -98,7 +161,9 @@ class SVDDecorrelator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
     ----------
     Kessy, Lewin and Strimmer, "Optimal whitening and decorrelation", The American Statistician
     72(4), 2018. Ledoit and Wolf, Journal of Multivariate Analysis 88(2), 2004. Gavish and Donoho,
-    IEEE Transactions on Information Theory 60(8), 2014.
+    IEEE Transactions on Information Theory 60(8), 2014. Landini et al., "Bayesian HMM clustering of
+    x-vector sequences (VBx) in speaker diarization", Computer Speech & Language 71, 2022, has the
+    mixture of single speakers.
 
     Examples
     --------
@@ -112,28 +177,46 @@ class SVDDecorrelator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
     True
     >>> bool(np.allclose(model.inverse_transform(Z), X))
     True
+
+    Embeddings of other people teach what people are like; then two are found in a recording:
+
+    >>> people = rng.normal(size=(30, 20))
+    >>> y = np.repeat(np.arange(30), 8)
+    >>> model = SVDDecorrelator(covariance="within", random_state=0)
+    >>> _ = model.fit(people[y] + 0.3 * rng.normal(size=(240, 20)), y)
+    >>> two, talks = rng.normal(size=(2, 20)), np.repeat([[1, 0], [0, 1], [0.6, 0.7]], 6, axis=0)
+    >>> parts = model.separate(talks @ two + 0.3 * rng.normal(size=(18, 20)))
+    >>> parts.shape, model.n_speakers_
+    ((18, 2, 20), 2)
+    >>> from anmf.metrics import centred_cosine
+    >>> centred_cosine(two, model.speaker_embeddings_)[0].round(1)
+    array([1., 1.])
     """
 
     def __init__(self, n_components=None, *, whitening="zca", covariance="total",
-                 shrinkage="ledoit-wolf", ridge=0.0, svd_solver="auto",
-                 random_state=None):  # fmt: skip
+                 shrinkage="ledoit-wolf", ridge=0.0, svd_solver="auto", n_speakers=None,
+                 max_speakers=8, demixing_model="auto", random_state=None):  # fmt: skip
         self.n_components = n_components
         self.whitening = whitening
         self.covariance = covariance
         self.shrinkage = shrinkage
         self.ridge = ridge
         self.svd_solver = svd_solver
+        self.n_speakers = n_speakers
+        self.max_speakers = max_speakers
+        self.demixing_model = demixing_model
         self.random_state = random_state
 
     def fit(self, X, y=None):
-        """Learn mean, directions and whitening.
+        """Learn mean, directions and whitening, and from labels, what speakers are like.
 
         Parameters
         ----------
         X : array (n, d)
             Embeddings, one a row.
-        y : array (n,), optional
-            Class of each row, for ``covariance='within'``; else ignored.
+        y : array (n,) or (n, 2), optional
+            Speaker (or class) of each row; or both speakers as integers, −1 for none. Floating
+            numbers count as None, unless ``covariance='within'`` needs `y`.
 
         Returns
         -------
@@ -143,14 +226,23 @@ class SVDDecorrelator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         ------
         ValueError
             For bad data or parameters; for a single row, constant rows, an int `n_components`
-            above the rank of the centred data, or a singular within-class covariance.
+            above the rank of the centred data, a singular within-class covariance, or overlapped
+            rows of speakers who have no row for themselves.
         """
-        X, y = self._check(X, y, reset=True)
+        X, labels = self._check(X, y, reset=True)
         rng = random_generator(self.random_state)
+        alone = X if labels is None else take_rows(X, labels.singles)
         with limited_threads(*X.shape, min(X.shape)):
-            moments = gather(X, self._bound(), self.svd_solver, rng)
-            within = None if y is None else within_classes(X, y)
+            moments = gather(alone, self._bound(), self.svd_solver, rng)
+            within = self.covariance == "within"
+            within = within_classes(alone, labels.speakers) if within else None
             self._settle(moments, within, X)
+            if labels is not None:
+                host = to_host(X).astype(np.float64, copy=False)
+                self.threshold_ = calibrate(
+                    host[labels.singles] - to_host(self.mean_), labels.speakers, rng
+                )
+                self.pair_mixture_ = learn_pair_mixture(host, labels, rng)
         return self
 
     def partial_fit(self, X, y=None):
@@ -178,8 +270,14 @@ class SVDDecorrelator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
                 "shrinkage='ledoit-wolf' can't be streamed with covariance='within'; "
                 "give partial_fit a number or None"
             )
-        X, y = self._check(X, y, reset=first)
-        if not first and y is not None and self._within is None:
+        X, labels = self._check(X, y, reset=first)
+        within = self.covariance == "within"
+        if labels is not None and len(labels.overlapped):
+            raise ValueError(
+                "y has overlapped rows, which can't be streamed; give partial_fit one speaker a "
+                "row, or give all rows to fit"
+            )
+        if not first and within and self._within is None:
             raise ValueError(
                 "covariance='within' was set after rows without classes were seen; "
                 "call fit, which starts anew"
@@ -189,8 +287,8 @@ class SVDDecorrelator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
                 moments = gather(X, self._bound(), "full")
             else:
                 moments = absorb(self._moments, X, self._bound())
-            within = None if y is None else within_classes(X, y)
-            if not first and y is not None:
+            within = within_classes(X, labels.speakers) if within else None
+            if not first and within is not None:
                 within = join_classes(self._within, within)
             self._settle(moments, within, X, streaming=True)
         return self
@@ -235,6 +333,70 @@ class SVDDecorrelator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             Z = namespace(Z).astype(Z, namespace(Z).float64)
         return Z @ moved(self.dewhitening_, Z).T + moved(self.mean_, Z)
 
+    def separate(self, X):
+        """Take the embeddings of one recording apart, and set the attributes that tell of it.
+
+        Parameters
+        ----------
+        X : array (n, d)
+            Embeddings of the segments of a recording, in any order. Rows of zeros are silence.
+
+        Returns
+        -------
+        array (n, n_speakers_, d)
+            What is each speaker's in each segment; summed over speakers, X.
+
+        Raises
+        ------
+        ValueError
+            For bad data or parameters, fewer different segments than `n_speakers`, nothing but
+            silence, and models and rules that need labels that ``fit`` hadn't.
+        """
+        self._check_fitted()
+        self._check_speakers()
+        X = check_embeddings(self, X, reset=False)
+        usual = "cone" if self.pair_mixture_ is None else "pair-mixture"
+        name = usual if self.demixing_model == "auto" else self.demixing_model
+        model, rng = DEMIXING_MODELS[name](self), random_generator(self.random_state)
+        precise = namespace(X).astype(X, namespace(X).float64)
+        with limited_threads(*X.shape, min(X.shape)):
+            found, self.labels_ = demix_heard(
+                model, precise, self.n_speakers, self.max_speakers, rng
+            )
+        self.n_speakers_ = found.speakers.shape[0]
+        self.speaker_embeddings_ = moved(found.speakers, X)
+        self.activations_ = moved(found.activations, X)
+        self.overlap_ = found.overlap
+        return moved(found.parts, X)
+
+    def score(self, X, y, metric="snr"):
+        """How well a recording is taken apart, with speakers in the order that fits best.
+
+        Parameters
+        ----------
+        X : array (n, d)
+            Embeddings of the segments of one recording.
+        y : array (n,) or (n, n_true, d)
+            The speaker of each segment, or the true parts of all speakers.
+        metric : str
+            For parts, a name of `anmf.metrics.METRICS`.
+
+        Returns
+        -------
+        float
+            Share of the segments whose `labels_` are right; for parts, the mean over speakers of
+            the metric in dB, where one that isn't found counts as zeros.
+        """
+        y = to_host(y) if is_array(y) else np.asarray(y)
+        if y.ndim == 1 and len(y) != len(X):
+            raise ValueError(
+                f"y has {len(y)} labels, and X {len(X)} rows; give each row its speaker"
+            )
+        parts = self.separate(X)
+        return (
+            score_labels(y, self.labels_) if y.ndim == 1 else score_parts(y, to_host(parts), metric)
+        )
+
     @property
     def n_components_(self):
         """Number of components."""
@@ -266,7 +428,13 @@ class SVDDecorrelator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
                 f"n_components={self.n_components!r} must be an int for svd_solver='randomized', "
                 "which finds that many; or use svd_solver='auto'"
             )
-        return X, check_labels(y, X.shape[0]) if self.covariance == "within" else None
+        self._check_speakers()
+        return X, read_labels(y, X.shape[0], required=self.covariance == "within")
+
+    def _check_speakers(self):
+        check_n_speakers(self.n_speakers, {"evidence", *COUNTING_RULES})
+        check_count("max_speakers", self.max_speakers)
+        check_choice("demixing_model", self.demixing_model, {"auto", *DEMIXING_MODELS})
 
     def _bound(self):
         """The number of components that was asked for, if it was a number."""
@@ -283,6 +451,7 @@ class SVDDecorrelator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             learnt = {}
         for name in ("components_", "whitening_", "dewhitening_"):
             self.__dict__.pop(name, None)
+        self.threshold_ = self.pair_mixture_ = None
         self._moments, self._within, self.n_samples_seen_ = moments, within, moments.n
         self.mean_ = moved(moments.mean, X)
         for name, value in learnt.items():

@@ -1,0 +1,123 @@
+"""The registry of models that take recordings apart, and how good their parts are."""
+
+from dataclasses import replace
+
+import numpy as np
+from sklearn.metrics.cluster import contingency_matrix
+
+from anmf._core.arrays import like, put_rows, take_rows, to_host
+from anmf._core.checks import check_choice
+from anmf.embedding.demixing import Cone
+from anmf.metrics import METRICS, pairwise, solve_permutation
+from anmf.metrics.embedding import matched
+from anmf.metrics.permutation import picked
+
+
+def _cone(decorrelator):
+    space = decorrelator.mean_, decorrelator.whitening_, decorrelator.dewhitening_
+    return Cone(*space, decorrelator.threshold_)
+
+
+def _pair_mixture(decorrelator):
+    if decorrelator.pair_mixture_ is None:
+        raise ValueError(
+            "demixing_model='pair-mixture' needs overlapped rows in fit: y of shape (n_samples, "
+            "2), the two speakers of each row, −1 for none; or set demixing_model='cone'"
+        )
+    return decorrelator.pair_mixture_
+
+
+DEMIXING_MODELS = {"cone": _cone, "pair-mixture": _pair_mixture}
+"""Models by name: functions of a fitted `SVDDecorrelator` that return an object with ``demix``."""
+
+
+def demix_heard(model, X, n_speakers, max_speakers, rng):
+    """Take a recording apart by the segments in which something is heard.
+
+    Parameters
+    ----------
+    model : object with ``demix``
+    X : array (n, d)
+        Segments; one of zeros is silence.
+    n_speakers : int, str or None
+    max_speakers : int
+    rng : Generator
+
+    Returns
+    -------
+    found : Demixed
+        Silence has no activation, no overlap and no parts.
+    labels : ndarray of int (n,)
+        Speaker of the largest activation; −1 for silence.
+
+    Raises
+    ------
+    ValueError
+        If nothing is heard, or fewer different segments than `n_speakers`.
+    """
+    host = to_host(X)
+    heard = np.flatnonzero(np.any(host != 0, axis=1))
+    n_different = len(np.unique(host[heard], axis=0))
+    if not len(heard):
+        raise ValueError(
+            f"X has {len(host)} segments, all of them zero: nobody is heard; give embeddings of "
+            "segments in which somebody talks"
+        )
+    if not (n_speakers is None or isinstance(n_speakers, str)) and n_different < n_speakers:
+        raise ValueError(
+            f"X has {len(heard)} segments that aren't zero, {n_different} of them different, fewer "
+            f"than n_speakers={n_speakers}; give a longer recording, or a smaller n_speakers"
+        )
+    found = model.demix(take_rows(X, heard), n_speakers, min(max_speakers, n_different), rng)
+    labels = np.full(len(host), -1)
+    labels[heard] = np.argmax(to_host(found.activations), axis=1)
+    overlap = np.zeros(len(host), dtype=bool)
+    overlap[heard] = to_host(found.overlap)
+    if len(heard) < len(host):
+        n_found, d = found.speakers.shape
+        activations = put_rows(like(np.zeros((len(host), n_found)), X), heard, found.activations)
+        parts = put_rows(like(np.zeros((len(host), n_found, d)), X), heard, found.parts)
+        found = replace(found, activations=activations, parts=parts)
+    return replace(found, overlap=overlap), labels
+
+
+def score_parts(reference, estimate, metric):
+    """Mean of a metric over speakers, each beside the estimated one that fits it best.
+
+    Parameters
+    ----------
+    reference : ndarray (n, n_speakers, d)
+        True parts.
+    estimate : ndarray (n, n_found, d)
+        In any order. A speaker that was not found has zero parts.
+    metric : str
+        A name of `anmf.metrics.METRICS`.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    ValueError
+        For another name, or shapes that don't fit.
+    """
+    check_choice("metric", metric, METRICS)
+    n, _, d = estimate.shape
+    if reference.ndim != 3 or reference.shape[::2] != (n, d) or not reference.shape[1]:
+        raise ValueError(
+            f"y has shape {reference.shape}; score needs the true part of each speaker in each "
+            f"segment, (n_segments, n_speakers, n_features) = ({n}, n_speakers, {d})"
+        )
+    missing = np.zeros((n, max(0, reference.shape[1] - estimate.shape[1]), d), estimate.dtype)
+    estimate = np.concatenate([estimate, missing], axis=1)
+    columns = [np.moveaxis(x, 1, 2).reshape(1, n * d, -1) for x in (reference, estimate)]
+    scores = pairwise(METRICS[metric], *columns)[0]
+    order = solve_permutation(scores)
+    return float(scores[np.arange(len(order)), order].mean())
+
+
+def score_labels(true, found):
+    """Share of the segments (n,) given to the right speaker, in the order that fits best."""
+    table = contingency_matrix(true, found).astype(np.float64)
+    return float(picked(table, matched(table)).sum() / len(true))

@@ -9,6 +9,7 @@ BENCHMARKS = {
     "metrics": "benchmarks.metrics",
     "speech": "benchmarks.speech",
     "iva": "benchmarks.iva",
+    "embedding": "benchmarks.embedding",
 }
 """Module of each benchmark. It has a docstring that opens with the question it answers, and
 ``run(output, quick)``, which writes a table and a figure into the folder `output`."""

@@ -10,9 +10,8 @@ the eigenvalues j^-0.7 in random directions, scaled to the trace level², so tha
 root-mean-square length of the noise beside an embedding of length 1. The background is 100 other
 speakers with 20 segments each, one speaker a segment, under the same noise.
 
-The d-vectors are read from the folder ``embeddings`` of ``$ANMF_DATA``. Conversations of the same
-number of speakers and overlap are split in two: the first half is for tuning, the second for what
-is reported. Both halves have the same ten speakers.
+The d-vectors are read from the folder ``embeddings`` of ``$ANMF_DATA``. All conversations count;
+what `SVDDecorrelator` is tuned on are other conversations, of other people.
 """
 
 import os
@@ -27,7 +26,6 @@ N_FEATURES, N_SEGMENTS, DECAY = 128, 48, 0.7
 OVERLAPS, SIZES, LEVELS = (0.0, 0.4, 0.8), (2, 3, 4, 5), (0.3, 0.6, 0.9)
 SHARED = 0.55
 """Mean cosine between two speakers in a world like that of d-vectors."""
-HALVES = ("tune", "report")
 
 
 @dataclass(frozen=True)
@@ -165,8 +163,7 @@ class DVectors:
     pairs : ndarray of int (m, 2)
     gallery : ndarray (n_speakers, d)
         One embedding a speaker: those of the conversations, then those of the background.
-    halves : dict of str to list of Recording
-        Conversations, by `HALVES`.
+    conversations : list of Recording
     overlapped_pairs : list of Recording
         Two speakers from beginning to end.
     """
@@ -176,7 +173,7 @@ class DVectors:
     overlapped: np.ndarray
     pairs: np.ndarray
     gallery: np.ndarray
-    halves: dict
+    conversations: list
     overlapped_pairs: list
 
     @cached_property
@@ -210,8 +207,8 @@ def dvectors():
     X, y = arrays["background"].astype(float), arrays["background_speaker"]
     references = arrays["reference"].astype(float)
     gallery = np.concatenate([references, normalize(class_means(X, y))])
-    halves = _halves(_conversations(arrays, references))
-    return DVectors(X, y, overlapped, pairs, gallery, halves, _pairs(arrays, references))
+    conversations = _conversations(arrays, references)
+    return DVectors(X, y, overlapped, pairs, gallery, conversations, _pairs(arrays, references))
 
 
 def _conversations(arrays, references):
@@ -243,16 +240,3 @@ def _pairs(arrays, references):
             Recording(X, references[who], None, 1.0, speakers=who, sir=float(arrays["pair_sir"][i]))
         )
     return found
-
-
-def _halves(recordings):
-    """Split what has the same number of speakers and overlap, in the order it comes in."""
-    cells = {}
-    for recording in recordings:
-        cells.setdefault((recording.n_speakers, recording.overlap), []).append(recording)
-    halves = {name: [] for name in HALVES}
-    for cell in cells.values():
-        middle = len(cell) // 2
-        for name, part in zip(HALVES, (cell[:middle], cell[middle:]), strict=True):
-            halves[name] += part
-    return halves

@@ -15,9 +15,10 @@ from anmf.metrics import (
     pairwise_cosine,
 )
 from benchmarks.embedding_data import OVERLAPS, World
-from benchmarks.embedding_rivals import ORACLES, RIVALS, counters
+from benchmarks.embedding_rivals import ORACLES, RIVALS, counters, from_activity
 
 OURS, CONE, PEER = "anmf", "anmf cone", "k-means"
+CEILING = "oracle: true activity"
 WORLD_RULE = "gavish-donoho"
 """Counts in the linear world, whose noise is white once whitened; real noise isn't."""
 SCORES = ["cosine", "centred cosine", "identification"]
@@ -67,11 +68,14 @@ def scores(recording, estimate, mean, gallery=None):
     return dict(zip(SCORES, map(float, values), strict=False))
 
 
-def told(models, recording):
+def told(models, recording, mean):
     """Estimates by all methods that are told the number of speakers, by name."""
     X, k = recording.X, recording.n_speakers
     found = {name: separated(model, X, k) for name, model in models.items()}
-    return found | {name: rival(X, k) for name, rival in RIVALS.items()}
+    found |= {name: rival(X, k) for name, rival in RIVALS.items()}
+    if recording.activity is not None:
+        found[CEILING] = from_activity(X, recording.activity, mean)
+    return found
 
 
 def counted(models, rivals, recording):
@@ -126,7 +130,7 @@ def compare_world(levels, n_worlds, sizes, shared=0.0):
     return pd.DataFrame(known), pd.DataFrame(unknown)
 
 
-def compare_dvectors(data, models, half="report", step=1):
+def compare_dvectors(data, models, step=1):
     """The same on real conversations.
 
     Parameters
@@ -134,7 +138,6 @@ def compare_dvectors(data, models, half="report", step=1):
     data : DVectors
     models : dict of str to SVDDecorrelator
         As from `of_dvectors`.
-    half : {'tune', 'report'}
     step : int
         Every how many conversations one is taken.
 
@@ -147,7 +150,7 @@ def compare_dvectors(data, models, half="report", step=1):
     rivals = counters(data.X, data.y, data.mean)
     ways = {name: (model, None) for name, model in models.items()}
     ways[f"{CONE}, {WORLD_RULE}"] = models[CONE], WORLD_RULE
-    for i, recording in enumerate(data.halves[half][::step]):
+    for i, recording in enumerate(data.conversations[::step]):
         line = {"conversation": i} | place(recording)
         if recording.n_speakers > 1:
             known += _known_lines(models, recording, data.mean, data.gallery, line)
@@ -163,7 +166,7 @@ def place(recording):
 def _known_lines(models, recording, mean, gallery, line):
     return [
         {**line, "method": name, **scores(recording, estimate, mean, gallery)}
-        for name, estimate in told(models, recording).items()
+        for name, estimate in told(models, recording, mean).items()
     ]
 
 
@@ -185,7 +188,7 @@ def compare_pairs(data, models, step=1):
     """
     rows = []
     for i, recording in enumerate(data.overlapped_pairs[::step]):
-        found = told(models, recording)
+        found = told(models, recording, data.mean)
         for name, oracle in ORACLES.items():
             others = recording.references[::-1]
             found[name] = np.concatenate([oracle(recording.X, e, data.mean) for e in others])

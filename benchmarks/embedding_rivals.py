@@ -1,7 +1,8 @@
 """What `SVDDecorrelator` is measured against: other ways from segments to speakers.
 
 A rival is a function of the segments (n, d) and the number of speakers K that returns embeddings,
-(K, d) at most. `COUNTERS` find K. `ORACLES` are told the true embedding of the other speaker.
+(K, d) at most. `counters` find K. `ORACLES` are told the true embedding of the other speaker, and
+`from_activity` who talks when.
 """
 
 import warnings
@@ -196,3 +197,12 @@ ORACLES = {"oracle: subtraction": subtraction, "oracle: projection": projection}
 """Told the true embedding of the other of two speakers, which no other method here is.
 
 After Shi and Hain, "Supervised speaker embedding de-mixing in two-speaker environment", 2021."""
+
+
+def from_activity(X, activity, mean):
+    """Embeddings (K, d) by least squares from who talks how much: a ceiling, told the truth.
+
+    X − mean ≈ A (E − mean), with the rows of A the activity (n, K) at unit length.
+    """
+    weights = normalize(activity)
+    return mean + np.linalg.lstsq(weights, X - mean, rcond=None)[0]

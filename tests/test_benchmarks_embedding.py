@@ -137,12 +137,11 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.setenv("ANMF_DATA", str(tmp_path))
 
 
-def test_dvectors_are_read_and_split(folder):
+def test_dvectors_are_read(folder):
     data = dvectors()
     assert data.gallery.shape == (8, 5) and data.mean.shape == (5,)
-    tune, report = data.halves["tune"], data.halves["report"]
-    assert [r.X[0, 0] for r in tune + report] == [1, 7, 13, 19]
-    for i, recording in enumerate(tune + report):
+    assert [r.X[0, 0] for r in data.conversations] == [1, 7, 13, 19]
+    for i, recording in enumerate(data.conversations):
         assert recording.X.shape == (6, 5) and recording.activity.shape == (6, 2)
         assert recording.overlap == 0.4 and recording.n_speakers == 2
         assert recording.speakers.tolist() == [[0, 1], [1, 2]][i % 2]
@@ -213,8 +212,10 @@ def test_bars_of_the_world():
     )
     unknown = known.assign(accuracy=[1.0, 0.5, 1.0])
     loud = unknown.assign(level=2.0, accuracy=0.0)
-    bars = embedding.world_bars(known, pd.concat([unknown, loud]))
-    assert [bar.verdict for bar in bars] == ["short", "short", "ok", "ok", "short", "ok"]
+    peer = known.assign(method="k-means", cosine=0.9)
+    bars = embedding.world_bars(pd.concat([known, peer]), pd.concat([unknown, loud]))
+    verdicts = ["short", "short", "ok", "ok", "ok", "short", "ok"]
+    assert [bar.verdict for bar in bars] == verdicts
 
 
 def test_fit_agrees_with_scikit_learn():
@@ -229,7 +230,8 @@ def test_it_runs_without_data(tmp_path, monkeypatch, capsys):
     printed = capsys.readouterr().out
     assert "nothing is measured on real" in printed and "short" not in printed
     table = pd.read_csv(tmp_path / "embedding_world.csv")
-    assert {embedding_quality.OURS, *embedding_rivals.RIVALS} == set(table["method"])
+    methods = {embedding_quality.OURS, embedding_quality.CEILING, *embedding_rivals.RIVALS}
+    assert set(table["method"]) == methods
     assert table["cosine"].between(-1, 1).all()
     for name in ("world_counts", "cost", "fit", "bars"):
         assert len(pd.read_csv(tmp_path / f"embedding_{name}.csv"))

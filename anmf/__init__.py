@@ -17,6 +17,7 @@ _HOME = {
     "STFT": "anmf.audio",
     "SVDDecorrelator": "anmf.embedding",
     "SeparatorMixin": "anmf.base",
+    "SpeakerEmbedder": "anmf.embedding",
     "SpeechEnhancer": "anmf.nmf",
 }
 _SUBPACKAGES = (

@@ -1,17 +1,18 @@
 """How many speakers does `SVDDecorrelator` find in embeddings of segments, how well, at what cost?
 
-In a linear world whose truth is known, and on real d-vectors of simulated conversations
-(``$ANMF_DATA/embeddings``): cosine to the true embedding, from the origin and from the background's
-mean, identification among all speakers, counts, speakers who talk over each other from beginning to
-end, and CPU time.
+In a linear world whose truth is known, on real d-vectors of simulated conversations
+(``$ANMF_DATA/embeddings``) and from sound (``$ANMF_DATA/speech``): cosine to the true embedding,
+from the origin and from the background's mean, identification among all speakers, counts, speakers
+who talk over each other from beginning to end, and CPU time.
 """
 
 import pandas as pd
 
-from benchmarks import embedding_cost, embedding_quality
+from benchmarks import embedding_activity, embedding_cost, embedding_quality
 from benchmarks.embedding_data import LEVELS, OVERLAPS, SHARED, SIZES, World, dvectors
 from benchmarks.embedding_quality import CONE, PEER, counts, intervals, means
 from benchmarks.embedding_quality import OURS as NAME
+from benchmarks.embedding_sound import sound
 from benchmarks.report import (
     BAR,
     OTHERS,
@@ -43,6 +44,7 @@ FULL = {
     "world": {"levels": LEVELS, "n_worlds": 10, "sizes": SIZES},
     "shared": {"levels": (MIDDLE,), "n_worlds": 10, "sizes": SIZES, "shared": SHARED},
     "step": 1,
+    "sound": {"n_per_cell": 8, "sizes": (1, 2, 3, 4, 5)},
     "separate": {"repeats": 15},
     "fit": {"n_rows": 20000, "n_features": 256, "repeats": 5},
 }
@@ -50,6 +52,7 @@ QUICK = {
     "world": {"levels": (MIDDLE,), "n_worlds": 1, "sizes": (2,)},
     "shared": {"levels": (MIDDLE,), "n_worlds": 1, "sizes": (2,), "shared": SHARED},
     "step": 5,
+    "sound": {"n_per_cell": 1, "sizes": (2,)},
     "separate": {"repeats": 2},
     "fit": {"n_rows": 600, "n_features": 32, "repeats": 1},
 }
@@ -149,9 +152,27 @@ def run_dvectors(data, models, step, output):
     show(f"bootstrap intervals, and what is had over {PEER}", ours, output, "embedding_intervals")
     show_wide("d-vectors: counts, 1 to 5 speakers", number, [], ["accuracy", "error"])
     show_wide("d-vectors, number counted", whole, [], scores)
+    activity = embedding_activity.compare_activity(data, models, step)
+    columns = [name for name in activity if name not in ("method", "overlap")]
+    show_wide("d-vectors: who speaks when, share of the time", activity, [], columns)
+    save_table(activity, output, "embedding_activity")
     save_table(number, output, "embedding_real_counts")
     save_table(whole, output, "embedding_end_to_end")
     return known, number, whole
+
+
+def run_sound(n_per_cell, sizes, output):
+    """Measure on conversations that `SpeakerEmbedder` has embedded; no bars."""
+    data = sound(n_per_cell, sizes)
+    if data is None:
+        return
+    models = embedding_quality.of_dvectors(data)
+    known, unknown = embedding_quality.compare_dvectors(data, models)
+    table, number = means(known, ["overlap"]), counts(unknown, ["overlap"])
+    show_wide("from sound, number given", table, [], embedding_quality.SCORES)
+    show_wide("from sound: counts", number, [], ["accuracy", "error"])
+    save_table(table, output, "embedding_sound")
+    save_table(number, output, "embedding_sound_counts")
 
 
 def run_pairs(data, models, step, output):
@@ -184,6 +205,7 @@ def run(output, quick=False):
         panels["identification, number given"] = means(known, ["overlap"]), "identification"
         panels["counts, 1 to 5 speakers"] = number, "accuracy"
         recording = next(r for r in data.conversations if r.n_speakers == 4)
+    run_sound(**plan["sound"], output=output)
     times = embedding_cost.time_separate(models, recording, **plan["separate"])
     show("CPU time of one separate", times, output, "embedding_cost")
     fit = embedding_cost.compare_fit(**plan["fit"])

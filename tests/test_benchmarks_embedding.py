@@ -8,7 +8,14 @@ from sklearn.preprocessing import normalize
 pytest.importorskip("matplotlib")
 
 from anmf.metrics import centred_cosine, equal_error_rate
-from benchmarks import embedding, embedding_cost, embedding_quality, embedding_rivals
+from benchmarks import (
+    embedding,
+    embedding_activity,
+    embedding_cost,
+    embedding_quality,
+    embedding_rivals,
+    embedding_sound,
+)
 from benchmarks.embedding_data import DVectors, Recording, World, draw_activity, dvectors
 
 
@@ -206,6 +213,27 @@ def test_counts_are_shares_of_recordings():
     assert table[["accuracy", "error"]].to_numpy().tolist() == [[0.5, 0.75]]
 
 
+def test_activity_is_truth_by_labels_or_shares():
+    labels = embedding_activity.one_each([0, 2, 1])
+    assert labels.tolist() == np.eye(3)[[0, 2, 1]].astype(bool).tolist()
+    amounts = np.array([[0.3, 0.05], [0.0, 0.0], [0.5, 0.4]])
+    by_share = [[True, False], [False, False], [True, True]]
+    assert embedding_activity.talking(amounts, embedding_quality.CONE).tolist() == by_share
+    assert not embedding_activity.talking(amounts, embedding_quality.OURS).any()
+
+
+def test_conversations_have_turns_and_overlap():
+    rng = np.random.default_rng(0)
+    voices = [np.full(20 * embedding_sound.RATE, k + 1.0) for k in range(3)]
+    x, activity = embedding_sound.conversation(voices, 0.0, rng)
+    assert (activity.sum(axis=1) == 1).all() and activity.any(axis=0).all()
+    np.testing.assert_array_equal(x, activity @ [1.0, 2.0, 3.0])
+    _, activity = embedding_sound.conversation(voices, 0.8, rng)
+    assert (activity.sum(axis=1) > 1).mean() > 0.4
+    alone, activity = embedding_sound.conversation(voices[:1], 0.8, rng)
+    assert (alone == 1).all() and activity.shape[1] == 1
+
+
 def test_bars_of_the_world():
     known = pd.DataFrame(
         {"method": "anmf", "level": embedding.MIDDLE, "overlap": embedding.OVERLAPS, "cosine": 0.98}
@@ -245,6 +273,6 @@ def test_it_runs_on_dvectors(tmp_path, capsys):
         pytest.skip("ANMF_DATA has no embeddings")
     embedding.run(tmp_path, quick=True)
     assert "fully overlapped pairs" in capsys.readouterr().out
-    for name in ("real", "real_counts", "end_to_end", "pairs", "conversations"):
+    for name in ("real", "real_counts", "end_to_end", "pairs", "conversations", "activity"):
         table = pd.read_csv(tmp_path / f"embedding_{name}.csv")
         assert embedding_quality.OURS in set(table["method"])

@@ -1,5 +1,7 @@
 """The estimator `SpeakerEmbedder`: waveforms in, embeddings of their windows out."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.preprocessing import StandardScaler
@@ -319,7 +321,7 @@ def _check_waveforms(X, least):
     """Waveforms as a list of checked arrays (n_times,), and whether X was one by itself."""
     if isinstance(X, np.ndarray) and X.dtype.kind == "O":
         X = list(X)
-    if isinstance(X, (list, tuple)) and any(np.ndim(x) for x in X):
+    if isinstance(X, Sequence) and len(X) and (np.ndim(X[0]) or np.ndim(X[-1])):
         return [_check_waveform(x, f"X[{i}]", least) for i, x in enumerate(X)], False
     X = check_samples(X, "X")
     if X.ndim not in (1, 2):

@@ -4,13 +4,10 @@ import numpy as np
 import pandas as pd
 
 from anmf.metrics import speaker_error_rate
-from benchmarks.embedding_quality import CONE
 from benchmarks.embedding_rivals import kmeans_labels
 
 TALKS = 0.3
 """Share of a window from which on a speaker counts as talking."""
-SHARE = 0.25
-"""Share of the activation from which on the cone's speaker does; a probability does from 0.5."""
 
 
 def compare_activity(data, models, step=1):
@@ -41,7 +38,7 @@ def compare_activity(data, models, step=1):
         for name, model in models.items():
             for ending, number in (("", k), (", counted", None)):
                 model.set_params(n_speakers=number).separate(recording.X)
-                found[name + ending] = talking(model.activations_, name)
+                found[name + ending] = model.talking_
         for name, estimate in found.items():
             rate, *parts = speaker_error_rate(reference, estimate)[:4]
             names = ("speaker error", "miss", "false alarm", "confusion")
@@ -53,11 +50,3 @@ def compare_activity(data, models, step=1):
 def one_each(labels):
     """Truth values (n, K) of labels (n,)."""
     return np.asarray(labels)[:, None] == np.arange(max(labels) + 1)
-
-
-def talking(activations, name):
-    """Truth values (n, K) of activations: probabilities, or for the cone, amounts."""
-    if name != CONE:
-        return activations > 0.5
-    total = activations.sum(axis=1, keepdims=True)
-    return activations > SHARE * np.where(total > 0, total, 1)

@@ -213,13 +213,9 @@ def test_counts_are_shares_of_recordings():
     assert table[["accuracy", "error"]].to_numpy().tolist() == [[0.5, 0.75]]
 
 
-def test_activity_is_truth_by_labels_or_shares():
+def test_labels_are_one_speaker_a_window():
     labels = embedding_activity.one_each([0, 2, 1])
     assert labels.tolist() == np.eye(3)[[0, 2, 1]].astype(bool).tolist()
-    amounts = np.array([[0.3, 0.05], [0.0, 0.0], [0.5, 0.4]])
-    by_share = [[True, False], [False, False], [True, True]]
-    assert embedding_activity.talking(amounts, embedding_quality.CONE).tolist() == by_share
-    assert not embedding_activity.talking(amounts, embedding_quality.OURS).any()
 
 
 def test_conversations_have_turns_and_overlap():

@@ -81,7 +81,8 @@ def put_rows(x, rows, values):
     xp, place = namespace(x), np.full(x.shape[0], -1)
     place[rows] = np.arange(len(rows))
     spread = take_rows(values, np.maximum(place, 0))
-    return xp.where(like(place[:, None] >= 0, x, dtype=xp.bool), spread, x)
+    put = (place >= 0).reshape(-1, *(1,) * (x.ndim - 1))
+    return xp.where(like(put, x, dtype=xp.bool), spread, x)
 
 
 def total(x, xp):

@@ -32,6 +32,7 @@ def calibrate(X, y, rng):
     if len(X) > _MOST_ROWS:
         speakers, place, counts = np.unique(y, return_inverse=True, return_counts=True)
         order = rng.permutation(len(speakers))
+        order = order[np.argsort(counts[order] < 2, kind="stable")]
         n_drawn = max(2, np.searchsorted(np.cumsum(counts[order]), _MOST_ROWS))
         drawn = np.flatnonzero(np.isin(place, order[:n_drawn]))
         drawn = rng.permutation(drawn)[: 2 * _MOST_ROWS]

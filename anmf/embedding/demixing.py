@@ -2,13 +2,17 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from anmf._core.arrays import moved, namespace, to_host
 from anmf.embedding.cone import cone, shares
 from anmf.embedding.counting import count
-from anmf.embedding.seeding import assigned, spherical_kmeans, unit
+from anmf.embedding.seeding import assigned, spherical_kmeans, successive_projection, unit
 
-_OVERLAP_SHARE = 0.25
-_STARTS, _MAX_ITER = 10, 50
+_LEAST_SHARE = 0.25
+"""Of the activations of a window: what a speaker has who talks."""
+
+_CLUSTERING = {"n_init": 5, "max_iter": 50}
 
 
 @dataclass(frozen=True)
@@ -21,15 +25,18 @@ class Demixed:
         Embedding of each speaker.
     activations : array (n, K)
         How much of each speaker is in each window.
-    overlap : array of bool (n,)
-        Where two speakers or more talk.
+    talking : ndarray of bool (n, K)
+        Who talks; at least one speaker in each window.
+    labels : ndarray of int (n,)
+        The loudest speaker of each window.
     parts : array (n, K, d)
         What is each speaker's in each window; their sum is the embedding of the window.
     """
 
     speakers: object
     activations: object
-    overlap: object
+    talking: object
+    labels: object
     parts: object
 
 
@@ -37,6 +44,24 @@ def split(X, contributions, share):
     """Parts (n, K, d) that sum to X: what a model explains, and of the rest, shares (n, K)."""
     rest = X - namespace(X).sum(contributions, axis=1)
     return contributions + share[:, :, None] * rest[:, None, :]
+
+
+def loudest(weights, n_talkers):
+    """The loudest speakers of each window, as many as talk in it.
+
+    Parameters
+    ----------
+    weights : array (n, K)
+    n_talkers : ndarray (n,)
+
+    Returns
+    -------
+    talking : ndarray of bool (n, K)
+    labels : ndarray of int (n,)
+        The very loudest.
+    """
+    order = np.argsort(-to_host(weights), axis=1, kind="stable")
+    return np.argsort(order, axis=1) < n_talkers[:, None], order[:, 0]
 
 
 @dataclass(frozen=True)
@@ -87,16 +112,24 @@ class Cone:
             n_speakers = count(n_speakers, *host, self.threshold, max_speakers)
         axes = xp.linalg.svd(Z, full_matrices=False)[2][:n_speakers, :]
         Y = Z @ axes.T
-        kmeans = {"n_init": _STARTS, "max_iter": _MAX_ITER}
-        edges, A = cone(Y, spherical_kmeans(unit(Y, xp=xp), n_speakers, rng, **kmeans))
+        edges, A = _best_cone(Y, n_speakers, rng)
         directions = (edges @ axes) @ moved(self.dewhitening, X).T
         level, share = _levels(A, xp), shares(A, xp=xp)
-        overlap = xp.sum(xp.astype(share > _OVERLAP_SHARE, X.dtype), axis=1) > 1.5
         nobody = xp.sum(share, axis=1, keepdims=True) == 0
         share = xp.where(nobody, assigned(Y @ edges.T, xp=xp), share)
+        n_talkers = np.maximum(1, (to_host(share) > _LEAST_SHARE).sum(axis=1))
         parts = split(X, A[:, :, None] * directions, share)
         speakers = moved(self.mean, X) + level[:, None] * directions
-        return Demixed(speakers, A / level, overlap, parts)
+        return Demixed(speakers, A / level, *loudest(share, n_talkers), parts)
+
+
+def _best_cone(Y, n_speakers, rng):
+    """The cone of least residual, of those from clusters and from successive projection."""
+    xp = namespace(Y)
+    clusters = spherical_kmeans(unit(Y, xp=xp), n_speakers, rng, **_CLUSTERING)
+    starts = clusters, successive_projection(Y, n_speakers)
+    found = [cone(Y, start) for start in starts]
+    return min(found, key=lambda cone: float(xp.sum((Y - cone[1] @ cone[0]) ** 2)))
 
 
 def _levels(A, xp):

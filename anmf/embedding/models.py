@@ -45,10 +45,8 @@ def demix_heard(model, X, n_speakers, max_speakers, rng):
 
     Returns
     -------
-    found : Demixed
-        Silence has no activation, no overlap and no parts.
-    labels : ndarray of int (n,)
-        Speaker of the largest activation; −1 for silence.
+    Demixed
+        In silence nobody talks, there are no activations and parts, and the label is −1.
 
     Raises
     ------
@@ -69,16 +67,17 @@ def demix_heard(model, X, n_speakers, max_speakers, rng):
             f"than n_speakers={n_speakers}; give a longer recording, or a smaller n_speakers"
         )
     found = model.demix(take_rows(X, heard), n_speakers, min(max_speakers, n_different), rng)
-    labels = np.full(len(host), -1)
-    labels[heard] = np.argmax(to_host(found.activations), axis=1)
-    overlap = np.zeros(len(host), dtype=bool)
-    overlap[heard] = to_host(found.overlap)
-    if len(heard) < len(host):
-        n_found, d = found.speakers.shape
-        activations = put_rows(like(np.zeros((len(host), n_found)), X), heard, found.activations)
-        parts = put_rows(like(np.zeros((len(host), n_found, d)), X), heard, found.parts)
-        found = replace(found, activations=activations, parts=parts)
-    return replace(found, overlap=overlap), labels
+    if len(heard) == len(host):
+        return found
+    empty = {
+        "activations": like(np.zeros((len(host), *found.activations.shape[1:])), X),
+        "parts": like(np.zeros((len(host), *found.parts.shape[1:])), X),
+        "talking": np.zeros((len(host), found.talking.shape[1]), dtype=bool),
+        "labels": np.full(len(host), -1),
+    }
+    return replace(
+        found, **{name: put_rows(x, heard, getattr(found, name)) for name, x in empty.items()}
+    )
 
 
 def score_parts(reference, estimate, metric):
@@ -87,7 +86,7 @@ def score_parts(reference, estimate, metric):
     Parameters
     ----------
     reference : ndarray (n, n_speakers, d)
-        True parts.
+        True parts. Speakers whose parts are all zero don't count.
     estimate : ndarray (n, n_found, d)
         In any order. A speaker that was not found has zero parts.
     metric : str
@@ -109,6 +108,9 @@ def score_parts(reference, estimate, metric):
             f"y has shape {reference.shape}; score needs the true part of each speaker in each "
             f"segment, (n_segments, n_speakers, n_features) = ({n}, n_speakers, {d})"
         )
+    reference = reference[:, np.any(reference != 0, axis=(0, 2)), :]
+    if not reference.shape[1]:
+        return np.nan
     missing = np.zeros((n, max(0, reference.shape[1] - estimate.shape[1]), d), estimate.dtype)
     estimate = np.concatenate([estimate, missing], axis=1)
     columns = [np.moveaxis(x, 1, 2).reshape(1, n * d, -1) for x in (reference, estimate)]
@@ -118,6 +120,12 @@ def score_parts(reference, estimate, metric):
 
 
 def score_labels(true, found):
-    """Share of the segments (n,) given to the right speaker, in the order that fits best."""
-    table = contingency_matrix(true, found).astype(np.float64)
+    """Share of the segments (n,) given to the right speaker, in the order that fits best.
+
+    Where `found` is −1, nobody was heard, which is never right.
+    """
+    if true.dtype.kind == "f" and not np.all(np.isfinite(true)):
+        raise ValueError("y contains NaN or infinity; leave out segments of unknown speakers")
+    heard = found >= 0
+    table = contingency_matrix(true[heard], found[heard]).astype(np.float64)
     return float(picked(table, matched(table)).sum() / len(true))

@@ -18,9 +18,14 @@ gives almost the principal components of the speakers."""
 
 _LEAST_SHARE = 0.05
 _LEAST_GAIN = 0.02
+_LEAST_NOISE = 0.05
+"""Of the variance of speakers, as a share of the power of their means; of the gain; and of the
+noise, as a share of its median: what never varied in ``fit`` may vary later."""
+
 _DEPENDENT = 3.0
 """Windows of one speaker that overlap in time are worth as many independent ones as a third."""
 
+_NO_VARIANCE = 1e-12
 _INVERSE_PENALTY = 5.0
 _MOST_CERTAIN = 8.0
 
@@ -94,6 +99,11 @@ def learn_spaces(singles, y, overlapped, pairs):
     mean : ndarray (d,)
         Mean over speakers of their mean.
     search, output : Space
+
+    Raises
+    ------
+    ValueError
+        If the windows of each speaker don't differ.
     """
     classes = within_classes(singles, y)
     mean = classes.means.mean(axis=0)
@@ -101,6 +111,11 @@ def learn_spaces(singles, y, overlapped, pairs):
     residuals = singles - classes.means[np.searchsorted(classes.labels, y)]
     within = ledoit_wolf(residuals, assume_centered=True)[0] * (len(y) / classes.freedom)
     between = ledoit_wolf(speakers, assume_centered=True)[0]
+    if np.trace(within) <= _NO_VARIANCE * np.trace(between):
+        raise ValueError(
+            "the rows of X are the same for all windows of a speaker, so that nothing is learnt of "
+            "how they vary; give different windows of the speakers who are alone in y"
+        )
     who = np.searchsorted(classes.labels, pairs)
     spaces = []
     for ridge, n_dimensions in (_SEARCH, _OUTPUT):
@@ -123,7 +138,7 @@ def _axes(within, between, ridge, n_dimensions):
 
 def _space(forward, back, noise, count, Y, Z, who):
     """Variances and the kinds of windows, dimension by dimension."""
-    noise = _above_zero(noise)
+    noise = _above_zero(noise, _LEAST_NOISE)
     error = noise / count  # of the mean of a speaker
     power = np.mean(Y**2, axis=0)
     variance = _above_zero(np.maximum(power - error, _LEAST_SHARE * power))
@@ -132,11 +147,11 @@ def _space(forward, back, noise, count, Y, Z, who):
     centre = Z.mean(axis=0)
     gain = np.sum((Z - centre) * both, axis=0) / _above_zero(np.sum(both**2, axis=0))
     gain = np.maximum(gain, _LEAST_GAIN)
-    rest = _above_zero(np.mean((Z - centre - gain * both) ** 2, axis=0))
+    rest = _above_zero(np.mean((Z - centre - gain * both) ** 2, axis=0), _LEAST_NOISE)
     kinds = Kind(np.zeros_like(noise), np.ones_like(noise), noise), Kind(centre, gain, rest)
     return Space(forward, back, variance, kinds)
 
 
-def _above_zero(x):
-    """`x`, where entries (of features that are always the same) can't be zero."""
-    return np.maximum(x, 1e-6 * np.max(x))
+def _above_zero(x, share=0.0):
+    """`x`, no entry of which is far below the others, as it is for features that never vary."""
+    return np.maximum(x, max(1e-6 * np.max(x), share * np.median(x)))

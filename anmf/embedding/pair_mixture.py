@@ -143,11 +143,24 @@ def generic_likelihood(Y, kind, variance, n_talkers, *, xp):
     """log N(y; c, s) − log N(y; c, s + t a² Φ) for t talkers, summed over dimensions (n,).
 
     With it in the prior, a state is compared with a window of the same kind and *any* speakers:
-    which kind a window is of is left to the detector of overlap, which knows better.
+    which kind a window is of is left to the detector of overlap, which knows better. But where the
+    density of the kind is very low and the detector doesn't say so, almost any state gains by it.
     """
     share = n_talkers * kind.gain**2 * variance / kind.noise
     power = (Y - kind.centre) ** 2 / kind.noise
     return 0.5 * xp.sum(xp.log1p(share) - power * (share / (1 + share)), axis=1)
+
+
+def generic_odds(Y, kinds, variance, *, xp):
+    """Log odds (n,) that a window is overlapped, by its density under any two speakers and any one.
+
+    log N(y; c, s + 2 a² Φ) of the second kind, less log N(y; c, s + Φ) of the first.
+    """
+    densities = []
+    for n_talkers, kind in enumerate(kinds, start=1):
+        spread = kind.noise + n_talkers * kind.gain**2 * variance
+        densities.append(-0.5 * xp.sum((Y - kind.centre) ** 2 / spread + xp.log(spread), axis=1))
+    return densities[1] - densities[0]
 
 
 def divergence(mean, covariance, log_det, variance, *, xp):

@@ -6,9 +6,9 @@ import numpy as np
 
 from anmf._core.arrays import like, namespace, take_rows, to_host
 from anmf.embedding.counting import calibrate, count
-from anmf.embedding.demixing import Demixed, split
+from anmf.embedding.demixing import Demixed, loudest, split
 from anmf.embedding.pair_learning import Detector, Space, learn_detector, learn_spaces
-from anmf.embedding.pair_mixture import make_states, solve, update_speakers
+from anmf.embedding.pair_mixture import generic_odds, make_states, solve, update_speakers
 from anmf.embedding.seeding import assigned, spherical_kmeans, unit
 
 _STARTS, _FINALISTS = 8, 3
@@ -24,6 +24,9 @@ _CLEANEST = 0.5, 1.0, 0.75
 
 _LEAST_SHARE = 1e-3
 _MOST_CERTAIN = 5.0
+_MOST_APART = 3.0
+"""Between the detector's log odds and those of the densities of both kinds of windows."""
+
 _PRIOR_SCALE, _PAIR_WEIGHT = 4.0, 0.6
 """What the variance of speakers is multiplied by, and what overlapped windows count, where
 embeddings are estimated: the prior helps to tell speakers apart, but pulls them to the mean."""
@@ -56,8 +59,11 @@ class PairMixture:
 
     def coordinates(self, X):
         """Coordinates (n, p) to search in, and log odds (n,) of overlap."""
-        Y = (X - like(self.mean, X)) @ like(self.search.forward, X)
-        return Y, like(self.detector(to_host(X)), X)
+        xp, space = namespace(X), self.search.given(X)
+        Y = (X - like(self.mean, X)) @ space.forward
+        generic = generic_odds(Y, space.kinds, space.variance, xp=xp)
+        detected = like(self.detector(to_host(X)), X)
+        return Y, xp.clip(detected, generic - _MOST_APART, generic + _MOST_APART)
 
     def find(self, X, n_speakers, rng, *, n_starts=_STARTS, n_finalists=_FINALISTS):
         """The most evident solution with `n_speakers`, of several starts."""
@@ -132,8 +138,9 @@ class PairMixture:
         parts = split(X, (scale * M[0, ...]) @ space.back, share)
         talks = [xp.astype(s.who > 0, X.dtype) for s in found.states]
         activations = sum(p @ t for p, t in zip(chances, talks, strict=True))
-        overlap = xp.sum(chances[0], axis=1) < 0.5
-        return Demixed(mean + M[0, ...] @ space.back, activations, overlap, parts)
+        n_talkers = 1 + (to_host(xp.sum(chances[0], axis=1)) < 0.5)
+        speakers = mean + M[0, ...] @ space.back
+        return Demixed(speakers, activations, *loudest(sum(weights), n_talkers), parts)
 
     def _starts(self, Y, logit, states, n_starts, rng):
         """Posteriors, list of (b, n, S): clusters of the windows least likely overlapped.

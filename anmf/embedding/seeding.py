@@ -4,6 +4,9 @@ import numpy as np
 
 from anmf._core.arrays import like, namespace, take_rows, to_host
 
+_LEAST_HEIGHT = 0.25
+"""Cosine with the middle of the cone below which a row is an outlier."""
+
 
 def unit(X, *, xp):
     """Rows of X at unit length; zero rows stay."""
@@ -55,15 +58,18 @@ def assigned(scores, *, xp):
 
 
 def successive_projection(X, n_directions, *, share=0.1):
-    """Vertices of a cone: over and over, the row farthest from those found, with its neighbours.
+    """Edges of a cone: over and over, the row farthest from those found, with its neighbours.
+
+    Rows are scaled to meet a plane across the cone, where what is farthest is an edge, however long
+    the rows were.
 
     Parameters
     ----------
     X : array (n, d)
-        At unit length.
+        Not all zero.
     n_directions : int
     share : float
-        Of the rows, the nearest to a vertex, which are averaged.
+        Of the rows, the nearest to an edge, which are averaged.
 
     Returns
     -------
@@ -75,14 +81,17 @@ def successive_projection(X, n_directions, *, share=0.1):
     Araújo et al., "The successive projections algorithm for variable selection in spectroscopic
     multicomponent analysis", Chemometrics and Intelligent Laboratory Systems 57, 2001.
     """
-    xp, rest, found = namespace(X), X, []
+    xp, found = namespace(X), []
+    D = unit(X, xp=xp)
+    axis = unit(xp.mean(D, axis=0)[None, :], xp=xp)
+    rest = D / xp.clip(D @ axis.T, _LEAST_HEIGHT, None)
     n_near = max(1, round(share * X.shape[0]))
     for _ in range(n_directions):
         farthest = int(xp.argmax(xp.sum(rest * rest, axis=1)))
-        near = np.argsort(-to_host(X @ X[farthest, :]), kind="stable")[:n_near]
-        found.append(xp.mean(take_rows(X, near), axis=0))
-        u = unit(xp.mean(take_rows(rest, near), axis=0)[None, :], xp=xp)
-        rest = rest - (rest @ u.T) * u
+        near = np.argsort(-to_host(D @ D[farthest, :]), kind="stable")[:n_near]
+        found.append(xp.mean(take_rows(D, near), axis=0))
+        gone = unit(xp.mean(take_rows(rest, near), axis=0)[None, :], xp=xp)
+        rest = rest - (rest @ gone.T) * gone
     return unit(xp.stack(found), xp=xp)
 
 

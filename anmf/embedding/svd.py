@@ -101,6 +101,8 @@ class SVDDecorrelator(
     threshold_ : float or None
         Cosine of centred embeddings at which two segments are as likely of one speaker as of two.
         None unless ``fit`` saw labels, of two speakers at least and two segments of one.
+    pair_mixture_ : PairMixture or None
+        What overlapped rows taught.
     n_speakers_ : int
         Of the last recording that ``separate`` saw, as all that follow.
     speaker_embeddings_ : array (n_speakers_, d)
@@ -108,7 +110,9 @@ class SVDDecorrelator(
         For 'cone', how much of each speaker is in each segment, 1 where it talks alone; for
         'pair-mixture', the probability that it talks.
     labels_ : ndarray of int (n,)
-        Speaker with the largest activation in each segment, −1 where it is silent.
+        The loudest speaker of each segment, −1 where it is silent.
+    talking_ : ndarray of bool (n, n_speakers_)
+        Who talks in each segment.
     overlap_ : ndarray of bool (n,)
         Where two speakers or more talk.
 
@@ -151,8 +155,10 @@ class SVDDecorrelator(
     can be had.
 
     On d-vectors of conversations of unseen people, the pair mixture names more of them than any
-    clustering where people talk over each other, and loses nothing where they don't. Fitted without
-    overlapped rows, ``whitening=None`` did best there, and was no better than k-means.
+    clustering where people talk over each other, and loses nothing where they don't. It learns the
+    better the more people ``fit`` sees; a few hundred overlapped rows suffice. It has a space of
+    its own: the parameters of decorrelation have no part in it. Fitted without overlapped rows,
+    ``whitening=None`` did best there, and was no better than k-means.
 
     Arrays of NumPy, PyTorch, CuPy or any array-API library are accepted; results come back in the
     same library, dtype and device. Sums are in double precision.
@@ -231,18 +237,19 @@ class SVDDecorrelator(
         """
         X, labels = self._check(X, y, reset=True)
         rng = random_generator(self.random_state)
-        alone = X if labels is None else take_rows(X, labels.singles)
+        if labels is None:
+            alone, mixture = X, None
+        else:
+            alone = take_rows(X, labels.singles)
+            mixture = learn_pair_mixture(to_host(X).astype(np.float64), labels, rng)
         with limited_threads(*X.shape, min(X.shape)):
             moments = gather(alone, self._bound(), self.svd_solver, rng)
             within = self.covariance == "within"
             within = within_classes(alone, labels.speakers) if within else None
             self._settle(moments, within, X)
-            if labels is not None:
-                host = to_host(X).astype(np.float64, copy=False)
-                self.threshold_ = calibrate(
-                    host[labels.singles] - to_host(self.mean_), labels.speakers, rng
-                )
-                self.pair_mixture_ = learn_pair_mixture(host, labels, rng)
+        if labels is not None:
+            self.pair_mixture_ = mixture
+            self.threshold_ = calibrate(to_host(alone - self.mean_), labels.speakers, rng)
         return self
 
     def partial_fit(self, X, y=None):
@@ -282,12 +289,13 @@ class SVDDecorrelator(
                 "covariance='within' was set after rows without classes were seen; "
                 "call fit, which starts anew"
             )
+        alone = X if labels is None else take_rows(X, labels.singles)
         with limited_threads(sum(X.shape), X.shape[1], X.shape[1]):
             if first:
-                moments = gather(X, self._bound(), "full")
+                moments = gather(alone, self._bound(), "full")
             else:
-                moments = absorb(self._moments, X, self._bound())
-            within = within_classes(X, labels.speakers) if within else None
+                moments = absorb(self._moments, alone, self._bound())
+            within = within_classes(alone, labels.speakers) if within else None
             if not first and within is not None:
                 within = join_classes(self._within, within)
             self._settle(moments, within, X, streaming=True)
@@ -360,13 +368,12 @@ class SVDDecorrelator(
         model, rng = DEMIXING_MODELS[name](self), random_generator(self.random_state)
         precise = namespace(X).astype(X, namespace(X).float64)
         with limited_threads(*X.shape, min(X.shape)):
-            found, self.labels_ = demix_heard(
-                model, precise, self.n_speakers, self.max_speakers, rng
-            )
+            found = demix_heard(model, precise, self.n_speakers, self.max_speakers, rng)
         self.n_speakers_ = found.speakers.shape[0]
         self.speaker_embeddings_ = moved(found.speakers, X)
         self.activations_ = moved(found.activations, X)
-        self.overlap_ = found.overlap
+        self.talking_, self.labels_ = found.talking, found.labels
+        self.overlap_ = self.talking_.sum(axis=1) > 1
         return moved(found.parts, X)
 
     def score(self, X, y, metric="snr"):
@@ -388,10 +395,9 @@ class SVDDecorrelator(
             the metric in dB, where one that isn't found counts as zeros.
         """
         y = to_host(y) if is_array(y) else np.asarray(y)
-        if y.ndim == 1 and len(y) != len(X):
-            raise ValueError(
-                f"y has {len(y)} labels, and X {len(X)} rows; give each row its speaker"
-            )
+        n = X.shape[0] if hasattr(X, "shape") else len(X)
+        if y.ndim == 1 and len(y) != n:
+            raise ValueError(f"y has {len(y)} labels, and X {n} rows; give each row its speaker")
         parts = self.separate(X)
         return (
             score_labels(y, self.labels_) if y.ndim == 1 else score_parts(y, to_host(parts), metric)

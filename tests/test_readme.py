@@ -16,6 +16,7 @@ BLOCKS = [
 @pytest.mark.parametrize("code", BLOCKS)
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_block_runs(code):
+    from anmf.embedding import COUNTING_RULES, DEMIXING_MODELS
     from anmf.iva import SOURCE_MODELS
     from anmf.nmf import METHODS
 
@@ -24,6 +25,8 @@ def test_block_runs(code):
     finally:
         METHODS.pop("first rows", None)
         SOURCE_MODELS.pop("log-root", None)
+        DEMIXING_MODELS.pop("one speaker", None)
+        COUNTING_RULES.pop("two", None)
 
 
 def test_first_block_separates(capsys):

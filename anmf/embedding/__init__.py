@@ -1,6 +1,7 @@
 """Embeddings of speakers: decorrelation, and who speaks in a recording."""
 
 from anmf.embedding.counting import COUNTING_RULES
+from anmf.embedding.demixing import Demixed
 from anmf.embedding.embedder import SpeakerEmbedder
 from anmf.embedding.models import DEMIXING_MODELS
 from anmf.embedding.rank import RANK_RULES
@@ -14,6 +15,7 @@ __all__ = [
     "RANK_RULES",
     "ROUTES",
     "WHITENINGS",
+    "Demixed",
     "SVDDecorrelator",
     "SpeakerEmbedder",
 ]

@@ -28,10 +28,11 @@ from anmf.embedding.counting import COUNTING_RULES, calibrate
 from anmf.embedding.covariance import join_classes, within_classes
 from anmf.embedding.labels import read_labels
 from anmf.embedding.learn import TooLittleError, learn
-from anmf.embedding.models import DEMIXING_MODELS, demix_heard, score_labels, score_parts
+from anmf.embedding.models import DEMIXING_MODELS, demix_heard
 from anmf.embedding.pair_search import learn_pair_mixture
 from anmf.embedding.rank import is_share
 from anmf.embedding.routes import ROUTES
+from anmf.embedding.scores import score_labels, score_parts
 from anmf.embedding.streaming import absorb, gather
 from anmf.embedding.whitening import WHITENINGS
 

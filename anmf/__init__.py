@@ -24,6 +24,7 @@ _SUBPACKAGES = (
     "audio",
     "base",
     "datasets",
+    "deep",
     "embedding",
     "iva",
     "masks",

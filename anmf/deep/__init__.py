@@ -1,0 +1,30 @@
+"""Networks and their training in NumPy."""
+
+from anmf.deep.kinds import LAYERS, STARTS, Kind
+from anmf.deep.network import Network, layer
+from anmf.deep.optimise import SCHEDULES, plateau, warm_up_cosine
+from anmf.deep.recipe import Recipe
+from anmf.deep.state import TrainingState, load_checkpoint, save_checkpoint
+from anmf.deep.training import Trained, keep_memory, train
+from anmf.deep.weights import load_about, load_weights, save_weights
+
+__all__ = [
+    "LAYERS",
+    "SCHEDULES",
+    "STARTS",
+    "Kind",
+    "Network",
+    "Recipe",
+    "Trained",
+    "TrainingState",
+    "keep_memory",
+    "layer",
+    "load_about",
+    "load_checkpoint",
+    "load_weights",
+    "plateau",
+    "save_checkpoint",
+    "save_weights",
+    "train",
+    "warm_up_cosine",
+]

@@ -37,7 +37,7 @@ def check_samples(estimator, X, *, reset, missing="error", accept_sparse=False):
         For wrong shape or type, NaN or infinity, negative values, or too few samples.
     """
     if is_foreign(X):
-        X = _check_foreign(estimator, X, reset=reset, missing=missing)
+        X = check_foreign(estimator, X, reset=reset, missing=missing)
     else:
         X = validate_data(
             estimator,
@@ -64,29 +64,55 @@ def _smallest(values, missing):
     return float(xp.min(values))
 
 
-def _check_foreign(estimator, X, *, reset, missing):
+def check_foreign(estimator, X, *, reset, missing="error"):
+    """Validate samples (n, m) that are an array of another library than NumPy.
+
+    Parameters
+    ----------
+    estimator : BaseEstimator
+    X : array
+    reset : bool
+    missing : {'error', 'ignore'}
+        As in `check_samples`.
+
+    Returns
+    -------
+    array (n, m)
+        float32 or float64, in its library and on its device.
+
+    Raises
+    ------
+    ValueError
+        For wrong shape or type, NaN or infinity.
+    """
     xp, name = namespace(X), type(estimator).__name__
-    if X.ndim != 2:
-        raise ValueError(
-            f"Expected 2D array, got {X.ndim}D array with shape {tuple(X.shape)} for X of {name}; "
-            "reshape it to (n_samples, n_features)"
-        )
+    check_table("X", X, name)
     if 0 in X.shape:
         raise ValueError(
             f"X of {name} is empty: shape {tuple(X.shape)}; it needs a row and a column"
         )
     if xp.isdtype(X.dtype, "complex floating"):
-        raise ValueError(f"Complex data not supported by {name}; take magnitudes")
+        raise ValueError(f"Complex data not supported by {name}; take magnitudes or real parts")
     if X.dtype not in (xp.float32, xp.float64):
         X = xp.astype(X, xp.float64)
     validate_data(estimator, X, reset=reset, skip_check_array=True)
     finite = ~xp.isinf(X) if missing == "ignore" else xp.isfinite(X)
     if not bool(xp.all(finite)):
+        marked = ", or mark missing entries by NaN and set missing='ignore'"
         raise ValueError(
-            f"Input X of {name} contains NaN or infinity; "
-            "clean it, or mark missing entries by NaN and set missing='ignore'"
+            f"Input X of {name} contains NaN or infinity; drop or impute those rows"
+            + marked * hasattr(estimator, "missing")
         )
     return X
+
+
+def check_table(name, X, owner):
+    """Raise unless `X` has two axes."""
+    if X.ndim != 2:
+        raise ValueError(
+            f"Expected 2D array, got {X.ndim}D array with shape {tuple(X.shape)} for {name} of "
+            f"{owner}; reshape it to (n_samples, n_features)"
+        )
 
 
 def check_choice(name, value, choices):

@@ -5,8 +5,8 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.utils.validation import validate_data
 
-from anmf._core.arrays import is_foreign, namespace
-from anmf._core.checks import check_choice, check_count, check_real
+from anmf._core.arrays import is_foreign
+from anmf._core.checks import check_choice, check_count, check_foreign, check_real
 from anmf.embedding.rank import RANK_RULES
 
 
@@ -35,29 +35,7 @@ def check_embeddings(estimator, X, *, reset):
     """
     if not is_foreign(X):
         return validate_data(estimator, X, reset=reset, dtype=[np.float64, np.float32])
-    xp, name = namespace(X), type(estimator).__name__
-    check_table("X", X, name)
-    if 0 in X.shape:
-        raise ValueError(
-            f"X of {name} is empty: shape {tuple(X.shape)}; it needs a row and a column"
-        )
-    if xp.isdtype(X.dtype, "complex floating"):
-        raise ValueError(f"Complex data not supported by {name}; embeddings are real")
-    if X.dtype not in (xp.float32, xp.float64):
-        X = xp.astype(X, xp.float64)
-    validate_data(estimator, X, reset=reset, skip_check_array=True)
-    if not bool(xp.all(xp.isfinite(X))):
-        raise ValueError(f"Input X of {name} contains NaN or infinity; drop or impute those rows")
-    return X
-
-
-def check_table(name, X, owner):
-    """Raise unless `X` has two axes."""
-    if X.ndim != 2:
-        raise ValueError(
-            f"Expected 2D array, got {X.ndim}D array with shape {tuple(X.shape)} for {name} of "
-            f"{owner}; reshape it to (n_samples, n_features)"
-        )
+    return check_foreign(estimator, X, reset=reset)
 
 
 def check_n_components(value, n_features):

@@ -14,7 +14,7 @@ from anmf._core.arrays import (
     take_rows,
     to_host,
 )
-from anmf._core.checks import check_choice, check_count, check_real
+from anmf._core.checks import check_choice, check_count, check_real, check_table
 from anmf._core.threads import limited_threads
 from anmf.base import SeparatorMixin
 from anmf.embedding.checks import (
@@ -22,7 +22,6 @@ from anmf.embedding.checks import (
     check_n_components,
     check_n_speakers,
     check_shrinkage,
-    check_table,
 )
 from anmf.embedding.counting import COUNTING_RULES, calibrate
 from anmf.embedding.covariance import join_classes, within_classes

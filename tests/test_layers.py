@@ -32,6 +32,8 @@ FAMILIES = {"nmf", "iva", "embedding", "deep"}
 DOORS = {
     ("iva/lowrank.py", "anmf.nmf.updates"),
     ("embedding/cone.py", "anmf.nmf.updates"),
+    ("iva/band_network.py", "anmf.deep"),
+    ("iva/surrogate.py", "anmf.deep"),
 }
 ONLY_IN = {
     "numba": {"_core/jit.py"},

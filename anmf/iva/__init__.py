@@ -8,6 +8,7 @@ from anmf.iva.scaling import minimal_distortion, projection_back
 from anmf.iva.solve import Separation, auxiva
 from anmf.iva.source_models import SOURCE_MODELS
 from anmf.iva.spherical import Gauss, GeneralizedGauss, Spherical, StudentT
+from anmf.iva.surrogate import SurrogateSourceModel
 from anmf.iva.updates import UPDATES
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "Separation",
     "Spherical",
     "StudentT",
+    "SurrogateSourceModel",
     "auxiva",
     "check_source_model",
     "minimal_distortion",

@@ -1,0 +1,297 @@
+"""The surrogate source model: weights that a network has learned to give."""
+
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
+
+from anmf._core.arrays import like, namespace, random_generator
+from anmf._core.checks import check_choice, check_count, check_real
+from anmf._core.threads import limited_threads
+from anmf.audio.stft import check_frames
+from anmf.deep import (
+    Recipe,
+    load_about,
+    load_checkpoint,
+    load_weights,
+    save_weights,
+    train,
+    warm_up_cosine,
+)
+from anmf.iva.band_network import N_BANDS, WIDTH, Bands, source_weights
+from anmf.iva.surrogate_checks import check_recordings
+from anmf.iva.surrogate_training import LOSSES, Batches, held_out_loss, loss_and_gradient
+
+_HELD_OUT_ITER, _BATCH_HELD_OUT = 20, 4
+
+
+class SurrogateSourceModel(BaseEstimator):
+    """Source model of AuxIVA that is learned from mixtures with known sources.
+
+    A small network gives the weights of each source from the powers of all. ``fit`` trains it by
+    the quality of what AuxIVA separates with it, back-propagated through its iterations. Fitted, it
+    is a source model: ``AuxIVA(source_model=model)``, for any number of sources and any update.
+
+    Parameters
+    ----------
+    sample_rate : int
+        Of all recordings, in Hz.
+    n_fft, hop_length : int
+        Of the spectra, in samples; hop_length None for a quarter of n_fft. AuxIVA must use the
+        same n_fft.
+    n_bands, width : int
+        Bands in which the network sees and weighs spectra, and its channels.
+    loss : {'sdr', 'coherence'}
+        What is trained for: the SI-SDR of the sources in the best order, or their coherence with
+        the references, which is blind to filtering.
+    n_iter : (int, int)
+        Fewest and most iterations that are trained through; the number is drawn for each step.
+    batch_size : int
+        Excerpts in a step.
+    duration : float
+        Of an excerpt, in s.
+    max_iter : int
+        Steps.
+    learning_rate : float
+        Largest; it rises in 20 steps and falls to a twentieth along a cosine.
+    validation_fraction : float
+        Share of the recordings, one at least, held out to choose the best weights.
+    checkpoint : path, optional
+        File (.npz) that training writes its state to, every 100 steps.
+    warm_start : bool
+        Whether ``fit`` goes on: from `checkpoint`, if there is such a file, else from `weights_`.
+    random_state : int, Generator, RandomState or None
+    verbose : int
+        A progress bar when positive.
+
+    Attributes
+    ----------
+    weights_ : dict of ndarray
+        Of the network, float32.
+    loss_ : ndarray (n_iter_,)
+        Of each step.
+    held_out_loss_ : ndarray
+        Of the held-out recordings after 20 iterations, every 100 steps and at the end.
+    n_iter_ : int
+        Steps made.
+
+    References
+    ----------
+    Scheibler and Togami, "Surrogate source model learning for determined source separation", ICASSP
+    2021 (arXiv:2011.05540).
+
+    Examples
+    --------
+    >>> from anmf import AuxIVA
+    >>> from anmf.datasets import make_voices, simulate_room
+    >>> from anmf.iva import SurrogateSourceModel
+    >>> rooms = [simulate_room(make_voices(2, 1.0, random_state=i).waveforms, random_state=i)
+    ...          for i in range(3)]
+    >>> model = SurrogateSourceModel(n_fft=512, max_iter=2, duration=0.5, random_state=0)
+    >>> _ = model.fit([r.mixture for r in rooms], [r.images[:, :, 0] for r in rooms])
+    >>> AuxIVA(source_model=model, n_fft=512).fit_transform(rooms[0].mixture).shape
+    (16000, 2)
+    """
+
+    n_bins = 1
+    majorizes = False
+
+    def __init__(self, *, sample_rate=16000, n_fft=4096, hop_length=None, n_bands=N_BANDS,
+                 width=WIDTH, loss="sdr", n_iter=(8, 16), batch_size=4, duration=4.0, max_iter=1000,
+                 learning_rate=7e-4, validation_fraction=0.05, checkpoint=None, warm_start=False,
+                 random_state=None, verbose=0):  # fmt: skip
+        self.sample_rate = sample_rate
+        self.n_fft = n_fft
+        self.hop_length = hop_length
+        self.n_bands = n_bands
+        self.width = width
+        self.loss = loss
+        self.n_iter = n_iter
+        self.batch_size = batch_size
+        self.duration = duration
+        self.max_iter = max_iter
+        self.learning_rate = learning_rate
+        self.validation_fraction = validation_fraction
+        self.checkpoint = checkpoint
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def fit(self, mixtures, sources):
+        """Train on recordings.
+
+        Parameters
+        ----------
+        mixtures : list of array (n_times, n_channels)
+            Their numbers of channels and times may differ.
+        sources : list of array (n_times, n_sources)
+            Of each mixture, as many as channels: as the first channel hears them, or dry.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            For bad parameters, fewer than two recordings, mixtures and sources of different
+            lengths or counts, silence, NaN, and a checkpoint of another network.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If the loss isn't finite several times in a row; the best weights so far are kept.
+        """
+        self._check_parameters()
+        mixtures, sources = check_recordings(mixtures, sources)
+        rng = random_generator(self.random_state)
+        training, held_out = self._split(mixtures, sources, rng)
+        options = {"bands": self._bands(), "loss": self.loss}
+        start = self._start_of_training(rng)
+        with limited_threads(1):
+            result = train(
+                start,
+                partial(loss_and_gradient, **options),
+                training,
+                Recipe(
+                    n_steps=self.max_iter,
+                    rate=warm_up_cosine(self.learning_rate, self.max_iter, warm_up=20, least=0.05),
+                    average_decay=0.98,
+                ),
+                held_out=partial(held_out_loss, batches=held_out, n_iter=_HELD_OUT_ITER, **options),
+                checkpoint=self.checkpoint,
+                verbose=self.verbose,
+            )
+        self.weights_ = result.weights
+        self.loss_, self.held_out_loss_ = result.state.losses, result.state.held_out
+        self.n_iter_ = len(self.loss_)
+        return self
+
+    def start(self, shape, sizes, rng, example):
+        """Weights for powers (n_frequencies, n_sources, n_frames) that are arrays like `example`.
+
+        Raises
+        ------
+        ValueError
+            If the spectra aren't those that it was trained for.
+        """
+        check_is_fitted(self)
+        expected = self.n_fft // 2 + 1
+        if shape[0] != expected:
+            raise ValueError(
+                f"source_model was trained for n_fft={self.n_fft} ({expected} frequencies) at "
+                f"{self.sample_rate} Hz; the spectra have {shape[0]}: set n_fft={self.n_fft}, or "
+                f"use source_model.adapted(sample_rate, n_fft={2 * (shape[0] - 1)})"
+            )
+        dtype = namespace(example).float32
+        weights = {name: like(w, example, dtype=dtype) for name, w in self.weights_.items()}
+        return weights, self._bands()
+
+    def update(self, power, state, *, xp):
+        """Weights and loss of powers (n_frequencies, n_sources, n_frames), as other models."""
+        level = xp.mean(power, axis=(0, 2), keepdims=True)
+        level = xp.where(level > 0, level, xp.ones_like(level))
+        P = xp.astype(power / level, xp.float32)[None, ...]
+        learnt, bands = state
+        weights, _ = source_weights(learnt, P, bands, xp=xp)
+        weights = xp.astype(weights[0, ...], power.dtype) / level
+        return weights, xp.mean(weights * power) * power.shape[1], state
+
+    def adapted(self, sample_rate, n_fft):
+        """The same network for recordings of another sample rate, or spectra of another n_fft.
+
+        Its bands stay at their frequencies; what is above them gets the weights of the last. It
+        does best where it was trained.
+
+        Returns
+        -------
+        SurrogateSourceModel
+        """
+        check_is_fitted(self)
+        options = {**self.get_params(), "sample_rate": sample_rate, "n_fft": n_fft}
+        other = type(self)(**{**options, "hop_length": None})
+        other.weights_, other._top = self.weights_, self._highest()
+        return other
+
+    def save(self, path):
+        """Write the fitted model to a file (.npz), readable without this package."""
+        check_is_fitted(self)
+        names = ("sample_rate", "n_fft", "hop_length", "n_bands", "width", "loss")
+        about = {name: getattr(self, name) for name in names} | {"top": self._highest()}
+        save_weights(path, self.weights_, dtype="float16", about=about)
+
+    @classmethod
+    def load(cls, path):
+        """Read a model that ``save`` wrote.
+
+        Raises
+        ------
+        ValueError
+            For a damaged file, or one of something else.
+        """
+        about = load_about(path) or {}
+        try:
+            top = about.pop("top")
+            model = cls(**about)
+        except (KeyError, TypeError) as error:
+            raise ValueError(
+                f"{str(path)!r} has no surrogate source model; expected a file of its save method"
+            ) from error
+        model._top = top
+        model.weights_ = load_weights(path, model._bands().network.shapes, dtype=np.float32)
+        return model
+
+    def _bands(self):
+        return Bands(
+            self.n_fft // 2 + 1, self.sample_rate, self.n_bands, self.width, self._highest()
+        )
+
+    def _highest(self):
+        return getattr(self, "_top", self.sample_rate / 2)
+
+    def _check_parameters(self):
+        for name in ("sample_rate", "n_bands", "width", "batch_size", "max_iter"):
+            check_count(name, getattr(self, name), minimum=2 if name == "n_bands" else 1)
+        check_frames(self.n_fft, self.hop_length, "hann")
+        check_choice("loss", self.loss, LOSSES)
+        check_real("duration", self.duration, minimum=self.n_fft / self.sample_rate)
+        check_real("learning_rate", self.learning_rate)
+        check_real("validation_fraction", self.validation_fraction, maximum=0.9)
+        if len(self.n_iter) != 2 or not 1 <= self.n_iter[0] <= self.n_iter[1]:
+            raise ValueError(f"n_iter={self.n_iter!r} must be two numbers, the fewest and the most")
+
+    def _split(self, mixtures, sources, rng):
+        """Batches to train on, and what is held out as a list of spectra."""
+        order = rng.permutation(len(mixtures))
+        n_held = max(1, round(self.validation_fraction * len(mixtures)))
+        options = {
+            "frames": check_frames(self.n_fft, self.hop_length, "hann"),
+            "n_times": round(self.duration * self.sample_rate),
+            "size": self.batch_size,
+            "n_iter": tuple(self.n_iter),
+            "seed": int(rng.integers(2**31)),
+        }
+        held, kept = (
+            Batches([mixtures[i] for i in part], [sources[i] for i in part], **options)
+            for part in (order[:n_held], order[n_held:])
+        )
+        chosen = [
+            group[i : i + _BATCH_HELD_OUT]
+            for group in held.groups
+            for i in range(0, len(group), _BATCH_HELD_OUT)
+        ]
+        return kept, [held.spectra(part, np.random.default_rng(0)) for part in chosen]
+
+    def _start_of_training(self, rng):
+        """State or weights to train from."""
+        network = self._bands().network
+        if self.warm_start and self.checkpoint is not None and Path(self.checkpoint).exists():
+            state = load_checkpoint(self.checkpoint)
+            network.check(state.weights)
+            return state
+        if self.warm_start and hasattr(self, "weights_"):
+            network.check(self.weights_)
+            return self.weights_
+        return network.start(rng)

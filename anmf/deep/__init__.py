@@ -1,5 +1,6 @@
 """Networks and their training in NumPy."""
 
+from anmf.deep.deep_clustering import DeepClustering
 from anmf.deep.kinds import LAYERS, STARTS, Kind
 from anmf.deep.network import Network, layer
 from anmf.deep.optimise import SCHEDULES, plateau, warm_up_cosine
@@ -12,6 +13,7 @@ __all__ = [
     "LAYERS",
     "SCHEDULES",
     "STARTS",
+    "DeepClustering",
     "Kind",
     "Network",
     "Recipe",

@@ -137,8 +137,8 @@ def _add_separate(commands):
     add("--sources", metavar="N", type=int,
         help="sources, at most as many as channels (as many)")  # fmt: skip
     add("--update", metavar="U", help="how the filters are updated: ip, ip2, iss or iss2 (iss2)")
-    add("--model", metavar="M", help="model of the sources: cliques, gauss, ggd, laplace, nmf or "
-        "student-t (cliques)")  # fmt: skip
+    add("--model", metavar="M", help="model of the sources: cliques, gauss, ggd, laplace, nmf, "
+        "student-t or surrogate (cliques)")  # fmt: skip
     add("--iterations", metavar="I", type=int, help="iterations at most (those of anmf.AuxIVA)")
     add("--n-fft", metavar="K", type=int,
         help="samples in a window (the power of two nearest to 0.256 s)")  # fmt: skip

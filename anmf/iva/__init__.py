@@ -4,6 +4,7 @@ from anmf.iva.auxiva import AuxIVA
 from anmf.iva.check import check_source_model
 from anmf.iva.cliques import Cliques
 from anmf.iva.lowrank import LowRank
+from anmf.iva.pretrained import load_surrogate
 from anmf.iva.scaling import minimal_distortion, projection_back
 from anmf.iva.solve import Separation, auxiva
 from anmf.iva.source_models import SOURCE_MODELS
@@ -25,6 +26,7 @@ __all__ = [
     "SurrogateSourceModel",
     "auxiva",
     "check_source_model",
+    "load_surrogate",
     "minimal_distortion",
     "projection_back",
 ]

@@ -40,7 +40,8 @@ class AuxIVA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SeparatorMixin, 
     source_model : str, object or callable
         What sources are like. 'cliques': Gauss with variances for groups of frequencies; 'gauss':
         with a variance for each frame; 'laplace', 'ggd' (generalised Gauss), 'student-t': spherical
-        with heavier tails; 'nmf': a variance of low rank (ILRMA). Or an object such as
+        with heavier tails; 'nmf': a variance of low rank (ILRMA); 'surrogate': learned on speech
+        at 16 kHz (`anmf.iva.SurrogateSourceModel`). Or an object such as
         ``anmf.iva.StudentT(dof=0.01)``, or a function from powers (n_frequencies, n_sources,
         n_frames) to weights (see `anmf.iva.check_source_model`).
     n_fft, hop_length, window

@@ -17,6 +17,7 @@ import numpy as np
 
 from anmf.iva.cliques import Cliques
 from anmf.iva.lowrank import LowRank
+from anmf.iva.pretrained import Pretrained
 from anmf.iva.spherical import Gauss, GeneralizedGauss, StudentT
 
 
@@ -59,6 +60,7 @@ SOURCE_MODELS = {
     "laplace": GeneralizedGauss(1.0),
     "nmf": LowRank(),
     "student-t": StudentT(),
+    "surrogate": Pretrained(),
 }
 """Name of each source model: an object with ``n_bins``, ``start`` and ``update``."""
 

@@ -183,7 +183,8 @@ class SurrogateSourceModel(BaseEstimator):
             raise ValueError(
                 f"source_model was trained for n_fft={self.n_fft} ({expected} frequencies) at "
                 f"{self.sample_rate} Hz; the spectra have {shape[0]}: set n_fft={self.n_fft}, or "
-                f"use source_model.adapted(sample_rate, n_fft={2 * (shape[0] - 1)})"
+                f"use source_model.adapted(sample_rate, n_fft={2 * (shape[0] - 1)}); 'surrogate' "
+                "is anmf.iva.load_surrogate()"
             )
         dtype = namespace(example).float32
         weights = {name: like(w, example, dtype=dtype) for name, w in self.weights_.items()}

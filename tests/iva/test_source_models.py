@@ -10,11 +10,13 @@ from anmf.iva.lowrank import factorize
 from anmf.iva.source_models import resolve_source_model
 from anmf.iva.spherical import FLOOR
 
-MODELS = [*SOURCE_MODELS.values(), GeneralizedGauss(1.7), StudentT(4.0), LowRank(5),
+LEARNED = {"surrogate"}  # for the spectra it was trained on only; tests/iva/test_pretrained.py
+NAMES = [name for name in SOURCE_MODELS if name not in LEARNED]
+MODELS = [*map(SOURCE_MODELS.get, NAMES), GeneralizedGauss(1.7), StudentT(4.0), LowRank(5),
           Cliques((2, None), (0.7, 0.3), 1), Cliques((3, 7), (0.5, 0.5), 3)]  # fmt: skip
 
 
-@pytest.mark.parametrize("model", [*SOURCE_MODELS, *MODELS], ids=str)
+@pytest.mark.parametrize("model", [*NAMES, *MODELS], ids=str)
 def test_models_of_the_package_pass(model):
     check_source_model(model)
 

@@ -1,0 +1,48 @@
+"""The surrogate source model that comes with the package.
+
+``surrogate.npz`` was trained by ``examples/train_surrogate.py`` on speech of 231 speakers of
+LibriSpeech train-clean-100 (Panayotov, Chen, Povey and Khudanpur, ICASSP 2015;
+https://www.openslr.org/12) in 700 simulated rooms. The speech is licensed under CC BY 4.0; so is
+the file. It contains no recordings.
+"""
+
+from functools import cache
+from importlib.resources import as_file, files
+
+
+@cache
+def load_surrogate():
+    """The fitted `SurrogateSourceModel` that ``source_model='surrogate'`` stands for.
+
+    It is for spectra of n_fft 4096 at 16 kHz. For others, ``load_surrogate().adapted(sample_rate,
+    n_fft)`` has the same bands, and does less well.
+
+    Returns
+    -------
+    SurrogateSourceModel
+
+    Examples
+    --------
+    >>> from anmf import AuxIVA
+    >>> from anmf.iva import load_surrogate
+    >>> separator = AuxIVA(source_model=load_surrogate().adapted(8000, 2048), n_fft=2048)
+    """
+    from anmf.iva.surrogate import SurrogateSourceModel
+
+    with as_file(files("anmf.iva") / "surrogate.npz") as path:
+        return SurrogateSourceModel.load(path)
+
+
+class Pretrained:
+    """`load_surrogate`, read when it is first used."""
+
+    n_bins = 1
+    majorizes = False
+
+    def start(self, shape, sizes, rng, example):
+        """As in `SurrogateSourceModel.start`."""
+        return load_surrogate().start(shape, sizes, rng, example)
+
+    def update(self, power, state, *, xp):
+        """As in `SurrogateSourceModel.update`."""
+        return load_surrogate().update(power, state, xp=xp)

@@ -5,7 +5,7 @@ from anmf.deep.kinds import LAYERS, STARTS, Kind
 from anmf.deep.network import Network, layer
 from anmf.deep.optimise import SCHEDULES, plateau, warm_up_cosine
 from anmf.deep.recipe import Recipe
-from anmf.deep.state import TrainingState, load_checkpoint, save_checkpoint
+from anmf.deep.state import TrainingState, load_checkpoint, save_checkpoint, start_of_training
 from anmf.deep.training import Trained, keep_memory, train
 from anmf.deep.weights import load_about, load_weights, save_weights
 
@@ -27,6 +27,7 @@ __all__ = [
     "plateau",
     "save_checkpoint",
     "save_weights",
+    "start_of_training",
     "train",
     "warm_up_cosine",
 ]

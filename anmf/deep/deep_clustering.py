@@ -1,7 +1,6 @@
 """Deep clustering: sources of one microphone, by a network that tells their bins apart."""
 
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -23,7 +22,7 @@ from anmf.deep.optimise import warm_up_cosine
 from anmf.deep.recipe import Recipe
 from anmf.deep.soft_masks import SHARES, embedding_masks
 from anmf.deep.spectra import sqrt_hann, to_spectra, to_waveforms
-from anmf.deep.state import load_checkpoint
+from anmf.deep.state import start_of_training
 from anmf.deep.training import train
 from anmf.deep.weights import load_about, load_weights, save_weights
 from anmf.metrics import METRICS, permutation_invariant
@@ -369,16 +368,8 @@ class DeepClustering(BaseEstimator):
         return kept, [held.batch(group, np.random.default_rng(0)) for group in groups]
 
     def _start_of_training(self, rng):
-        """State or weights to train from."""
-        network = self._network()
-        if self.warm_start and self.checkpoint is not None and Path(self.checkpoint).exists():
-            state = load_checkpoint(self.checkpoint)
-            network.check(state.weights)
-            return state
-        if self.warm_start and hasattr(self, "weights_"):
-            network.check(self.weights_)
-            return self.weights_
-        return network.start(rng)
+        known = {"checkpoint": self.checkpoint, "weights": getattr(self, "weights_", None)}
+        return start_of_training(self._network(), rng, **(known if self.warm_start else {}))
 
     def _check_mono(self, x):
         x = check_waveform(x, "x")

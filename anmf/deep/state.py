@@ -1,6 +1,7 @@
 """Where training stands, as plain arrays, in memory and in files."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
@@ -126,3 +127,34 @@ def load_checkpoint(path):
         int(arrays["step"]),
         int(arrays["n_failed"]),
     )
+
+
+def start_of_training(network, rng, *, checkpoint=None, weights=None):
+    """Where training begins or goes on: state of a checkpoint, given weights, or new ones.
+
+    Parameters
+    ----------
+    network : Network
+    rng : Generator
+    checkpoint : path, optional
+        Taken if there is such a file.
+    weights : dict of array, optional
+        Taken if there is no checkpoint.
+
+    Returns
+    -------
+    TrainingState, or dict of array
+
+    Raises
+    ------
+    ValueError
+        For a checkpoint or weights of another network.
+    """
+    if checkpoint is not None and Path(checkpoint).exists():
+        state = load_checkpoint(checkpoint)
+        network.check(state.weights)
+        return state
+    if weights is not None:
+        network.check(weights)
+        return weights
+    return network.start(rng)

@@ -90,7 +90,7 @@ COUNTING_RULES = {"agglomerative": agglomerative} | {rule: by_rank(rule) for rul
 and the most speakers.
 
 Those of `RANK_RULES` hold where recordings are linear in their speakers and the noise is white, as
-it is after whitening within classes. On embeddings of speech they are right one time in ten."""
+it is after whitening within classes. On embeddings of speech they are wrong."""
 
 
 def count(rule, X, Z, threshold, max_speakers):

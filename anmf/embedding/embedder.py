@@ -20,6 +20,7 @@ from anmf.embedding.features import (
     window_statistics,
 )
 from anmf.embedding.labels import read_labels
+from anmf.embedding.seeding import unit
 from anmf.embedding.svd import SVDDecorrelator
 from anmf.embedding.whitening import signed
 
@@ -85,11 +86,9 @@ class SpeakerEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
     samples the same) is zero, and such windows teach nothing. Pauses with noise in them are not
     silent: cut them out of training data.
 
-    What to expect: learnt from one utterance each of 251 speakers of LibriSpeech, the equal error
-    rate of telling whether two windows of ten others are of one speaker was 2.8 % where each
-    speaker kept to one channel, and 7.5 % where every utterance was disturbed as copies are.
-    Whether a window holds two speakers is linear in these embeddings only in part: logistic
-    regression reached an area under the ROC curve of 0.87 for speakers it didn't know.
+    Voices recorded through one channel are told apart far better than through different ones.
+    Whether a window holds two speakers is linear in these embeddings only in part. What
+    `SVDDecorrelator` makes of them is measured by ``python -m benchmarks embedding``.
 
     References
     ----------
@@ -189,7 +188,7 @@ class SpeakerEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         waveforms, single = self._check(X)
         if single:
             return self._embed(waveforms[0])
-        return np.stack([_unit(self._embed(x).mean(axis=0)) for x in waveforms])
+        return unit(np.stack([self._embed(x).mean(axis=0) for x in waveforms]), xp=np)
 
     def windows(self, x):
         """Windows of a waveform: as rows of X, they have the embeddings of ``transform(x)``.
@@ -307,14 +306,9 @@ class SpeakerEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         windows = self._cut(x)
         statistics = window_statistics(windows, self._filters()).astype(np.float64)
         Z = self.decorrelator_.transform(self.scaler_.transform(statistics)) - self.mean_
-        E = _unit(Z @ self.directions_.T)
+        E = unit(Z @ self.directions_.T, xp=np)
         E[is_silent(windows)] = 0
         return E.astype(x.dtype)
-
-
-def _unit(E):
-    length = np.linalg.norm(E, axis=-1, keepdims=True)
-    return E / np.where(length > 0, length, 1)
 
 
 def _check_waveforms(X, least):

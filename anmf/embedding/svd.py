@@ -147,21 +147,16 @@ class SVDDecorrelator(
     detector of overlap. Each segment then is of one speaker or of a pair, by variational EM.
 
     Counting: 'evidence' takes the number of speakers of the largest variational bound, less a cost
-    for every speaker and for two that are alike; it needs overlapped rows, and is the best on
-    speech. 'agglomerative' clusters by average linkage of the cosines of centred embeddings, down
-    to `threshold_`; it needs labels. The rules by random matrices, on whitened coordinates, need
-    none, and are right where recordings are linear and ``covariance='within'``; on embeddings of
-    speech they are not. None is the first of 'evidence', 'agglomerative' and 'gavish-donoho' that
-    can be had.
+    for every speaker and for two that are alike; it needs overlapped rows. 'agglomerative' clusters
+    by average linkage of the cosines of centred embeddings, down to `threshold_`; it needs labels.
+    The rules by random matrices, on whitened coordinates, need none, and are right where recordings
+    are linear and ``covariance='within'``; on embeddings of speech they are not. None is the first
+    of 'evidence', 'agglomerative' and 'gavish-donoho' that can be had.
 
-    On d-vectors of conversations of unseen people, the pair mixture names more of them than any
-    clustering where people talk over each other, and loses nothing where they don't. It learns the
-    better the more people ``fit`` sees; a few hundred overlapped rows suffice. It has a space of
-    its own: the parameters of decorrelation have no part in it. Fitted without overlapped rows,
-    ``whitening=None`` did best there, and was no better than k-means.
-
-    Arrays of NumPy, PyTorch, CuPy or any array-API library are accepted; results come back in the
-    same library, dtype and device. Sums are in double precision.
+    On d-vectors of conversations of unseen people (``python -m benchmarks embedding``), the pair
+    mixture names more of them than any clustering where people talk over each other, and about as
+    many where they don't. It has a space of its own: the parameters of decorrelation have no part
+    in it. Fitted without overlapped rows, the cone with ``whitening=None`` does as k-means does.
 
     References
     ----------

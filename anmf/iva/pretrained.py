@@ -15,7 +15,7 @@ def load_surrogate():
     """The fitted `SurrogateSourceModel` that ``source_model='surrogate'`` stands for.
 
     It is for spectra of n_fft 4096 at 16 kHz. For others, ``load_surrogate().adapted(sample_rate,
-    n_fft)`` has the same bands, and does less well.
+    n_fft)`` has the same bands, but wasn't trained on them.
 
     Returns
     -------

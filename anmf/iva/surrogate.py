@@ -1,7 +1,6 @@
 """The surrogate source model: weights that a network has learned to give."""
 
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -14,9 +13,9 @@ from anmf.audio.stft import check_frames
 from anmf.deep import (
     Recipe,
     load_about,
-    load_checkpoint,
     load_weights,
     save_weights,
+    start_of_training,
     train,
     warm_up_cosine,
 )
@@ -286,13 +285,5 @@ class SurrogateSourceModel(BaseEstimator):
         return kept, [held.spectra(part, np.random.default_rng(0)) for part in chosen]
 
     def _start_of_training(self, rng):
-        """State or weights to train from."""
-        network = self._bands().network
-        if self.warm_start and self.checkpoint is not None and Path(self.checkpoint).exists():
-            state = load_checkpoint(self.checkpoint)
-            network.check(state.weights)
-            return state
-        if self.warm_start and hasattr(self, "weights_"):
-            network.check(self.weights_)
-            return self.weights_
-        return network.start(rng)
+        known = {"checkpoint": self.checkpoint, "weights": getattr(self, "weights_", None)}
+        return start_of_training(self._bands().network, rng, **(known if self.warm_start else {}))

@@ -111,25 +111,22 @@ def source_weights(weights, P, bands, *, xp):
     tape : tuple
         For `source_weights_reverse`.
     """
-    Q = xp.permute_dims(P, (0, 2, 3, 1))
-    up = like(bands.up, Q)
-    level = xp.mean(Q, axis=3, keepdims=True)
-    r = xp.maximum(level, like(LEAST, Q))
-    power = xp.matmul(Q, like(bands.down, Q))
+    up = like(bands.up, P)
+    level = xp.mean(P, axis=1, keepdims=True)
+    r = xp.maximum(level, like(LEAST, P))
+    power = _across(like(bands.down, P).T, P, xp)
     own, other, own_level = _log(power, xp), _log(_others(power, xp), xp), 0.5 * xp.log(r)
     x = [own - own_level, own_level, other - own_level, _log(_others(r, xp), xp)]
-    x = xp.concat(x, axis=3)
-    y, tape = bands.network.forward(weights, _joined(x, xp), xp=xp)
-    y = xp.reshape(y, (*x.shape[:3], -1))
-    k = bands.n_bands
-    gain, a, c = (xp.matmul(y[..., i * k : (i + 1) * k], up.T) for i in range(3))
-    smooth = smoothed(Q, xp=xp)
-    rise = _log(smooth, xp) - xp.matmul(own, up.T)
-    rise_others = _log(_others(smooth, xp), xp) - xp.matmul(other, up.T)
-    bent = xp.tanh((gain + a * rise + c * rise_others) / LIMIT)
+    y, tape = bands.network.forward(weights, _rows(xp.concat(x, axis=1), xp), xp=xp)
+    y, k = _columns(y, P.shape, xp), bands.n_bands
+    a, c = (_across(up, y[:, i * k : (i + 1) * k, ...], xp) for i in (1, 2))
+    smooth = smoothed(P, xp=xp)
+    rise = _log(smooth, xp) - _across(up, own, xp)
+    rise_others = _log(_others(smooth, xp), xp) - _across(up, other, xp)
+    z = _across(up, y[:, :k, ...], xp) + a * rise + c * rise_others
+    bent = xp.tanh(z / LIMIT)
     phi = xp.exp(LIMIT * bent) / r
-    kept = tape, level, r, power, smooth, (a, c), (rise, rise_others), bent, phi
-    return xp.permute_dims(phi, (0, 3, 1, 2)), kept
+    return phi, (tape, level, r, power, smooth, (a, c), (rise, rise_others), bent, phi)
 
 
 def source_weights_reverse(weights, kept, gphi, bands, *, xp):
@@ -150,60 +147,57 @@ def source_weights_reverse(weights, kept, gphi, bands, *, xp):
     gP : array of the shape of P
     """
     tape, level, r, power, smooth, slopes, rises, bent, phi = kept
-    up, k = like(bands.up, phi), bands.n_bands
-    g = xp.permute_dims(gphi, (0, 2, 3, 1)) * phi
+    up, down, k = like(bands.up, phi), like(bands.down, phi), bands.n_bands
+    g = gphi * phi
     gz = g * (1 - bent**2)
-    gy = xp.concat([xp.matmul(gz * x, up) for x in (1.0, *rises)], axis=3)
-    gradients, gx = bands.network.backward(weights, tape, _joined(gy, xp), xp=xp)
-    gx = xp.reshape(gx, (*phi.shape[:3], -1))
+    gy = xp.concat([_across(up.T, x, xp) for x in (gz, *(gz * rise for rise in rises))], axis=1)
+    gradients, gx = bands.network.backward(weights, tape, _rows(gy, xp), xp=xp)
+    gx = _columns(gx, phi.shape, xp)
     grise, grise_others = (gz * slope for slope in slopes)
-    gown, gother = gx[..., :k], gx[..., k + 1 : -1]
-    glevel = gx[..., k : k + 1] - xp.sum(gown + gother, axis=3, keepdims=True)
-    gown, gother = gown - xp.matmul(grise, up), gother - xp.matmul(grise_others, up)
+    gown, gother = gx[:, :k, ...], gx[:, k + 1 : -1, ...]
+    glevel = gx[:, k : k + 1, ...] - xp.sum(gown + gother, axis=1, keepdims=True)
+    gown, gother = gown - _across(up.T, grise, xp), gother - _across(up.T, grise_others, xp)
     gpower = _log_reverse(gown, power) + _others(_log_reverse(gother, _others(power, xp)), xp)
     gsmooth = _log_reverse(grise, smooth)
     gsmooth = gsmooth + _others(_log_reverse(grise_others, _others(smooth, xp)), xp)
-    gr = (0.5 * glevel - xp.sum(g, axis=3, keepdims=True)) / r
-    gr = gr + _others(_log_reverse(gx[..., -1:], _others(r, xp)), xp)
-    gQ = smoothed_reverse(gsmooth, xp=xp) + xp.matmul(gpower, like(bands.down, phi).T)
-    gQ = gQ + xp.where(level > LEAST, gr, xp.zeros_like(gr)) / phi.shape[3]
-    return gradients, xp.permute_dims(gQ, (0, 3, 1, 2))
+    gr = (0.5 * glevel - xp.sum(g, axis=1, keepdims=True)) / r
+    gr = gr + _others(_log_reverse(gx[:, -1:, ...], _others(r, xp)), xp)
+    gP = smoothed_reverse(gsmooth, xp=xp) + _across(down, gpower, xp)
+    return gradients, gP + xp.where(level > LEAST, gr, xp.zeros_like(gr)) / phi.shape[1]
 
 
-def smoothed(Q, *, xp):
-    """Means over 3 × 3 neighbours in time and frequency, those that exist; the last two axes."""
-    for axis in (2, 3):
-        Q = _neighbours(Q, axis, xp) / _counts(Q, axis)
-    return Q
+def smoothed(P, *, xp):
+    """Means over 3 × 3 neighbours in frequency and time (axes 1 and 3), those that exist."""
+    return _neighbours(P, xp) / _counts(P)
 
 
 def smoothed_reverse(g, *, xp):
     """The reverse pass of `smoothed`."""
-    for axis in (3, 2):
-        g = _neighbours(g / _counts(g, axis), axis, xp)
-    return g
+    return _neighbours(g / _counts(g), xp)
 
 
-def _neighbours(x, axis, xp):
-    """Sum of each entry and the ones before and after it along an axis of four."""
-    first = (slice(None),) * axis
-    zero = xp.zeros_like(x[(*first, slice(0, 1), ...)])
-    before = xp.concat([zero, x[(*first, slice(None, -1), ...)]], axis=axis)
-    after = xp.concat([x[(*first, slice(1, None), ...)], zero], axis=axis)
-    return x + before + after
+def _neighbours(x, xp):
+    """Sums of 3 × 3 neighbours in frequency and time."""
+    f, t = xp.zeros_like(x[:, :1, ...]), xp.zeros_like(x[..., :1])
+    x = x + xp.concat([x[:, 1:, ...], f], axis=1) + xp.concat([f, x[:, :-1, ...]], axis=1)
+    return x + xp.concat([x[..., 1:], t], axis=3) + xp.concat([t, x[..., :-1]], axis=3)
 
 
-def _counts(x, axis):
-    """How many neighbours entries have along an axis, themselves included."""
-    n = x.shape[axis]
-    counts = np.full(n, 3.0)
-    counts[[0, -1]] -= 1
-    return like(np.reshape(counts, (n, *(1,) * (3 - axis))), x)
+def _counts(x):
+    """How many neighbours there are, themselves included: (n_frequencies, 1, n_frames)."""
+    f, t = (3.0 - (np.arange(n) == 0) - (np.arange(n) == n - 1) for n in (x.shape[1], x.shape[3]))
+    return like(f[:, None, None] * t, x)
+
+
+def _across(A, x, xp):
+    """Matrix product along axis 1: (m, f) and (b, f, n, t) to (b, m, n, t)."""
+    y = xp.matmul(A, xp.reshape(x, (*x.shape[:2], -1)))
+    return xp.reshape(y, (*y.shape[:2], *x.shape[2:]))
 
 
 def _others(x, xp):
-    """Mean over the other sources (axis 1); zero where there is one. It is its own reverse pass."""
-    return (xp.sum(x, axis=1, keepdims=True) - x) / max(x.shape[1] - 1, 1)
+    """Mean over the other sources (axis 2); zero where there is one. It is its own reverse pass."""
+    return (xp.sum(x, axis=2, keepdims=True) - x) / max(x.shape[2] - 1, 1)
 
 
 def _log(x, xp):
@@ -214,6 +208,12 @@ def _log_reverse(g, x):
     return 0.5 * g / (x + FLOOR)
 
 
-def _joined(x, xp):
-    """Mixtures and sources in one axis: (b n, n_frames, n_channels)."""
-    return xp.reshape(x, (x.shape[0] * x.shape[1], x.shape[2], -1))
+def _rows(x, xp):
+    """(b, c, n, t) to rows of the network, mixtures and sources in one axis: (b n, t, c)."""
+    return xp.reshape(xp.permute_dims(x, (0, 2, 3, 1)), (-1, x.shape[3], x.shape[1]))
+
+
+def _columns(y, shape, xp):
+    """The way back from `_rows`, `shape` that of the powers."""
+    b, _, n, t = shape
+    return xp.permute_dims(xp.reshape(y, (b, n, t, -1)), (0, 3, 1, 2))

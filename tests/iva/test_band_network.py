@@ -68,10 +68,10 @@ def test_weights_stay_within_the_limit():
 
 
 def test_smoothing_takes_the_mean_of_neighbours():
-    Q = np.zeros((1, 1, 5, 6))
-    Q[0, 0, 2, 3] = 9.0
-    Q[0, 0, 0, 0] = 4.0
-    found = smoothed(Q, xp=np)[0, 0]
+    P = np.zeros((1, 5, 1, 6))
+    P[0, 2, 0, 3] = 9.0
+    P[0, 0, 0, 0] = 4.0
+    found = smoothed(P, xp=np)[0, :, 0]
     np.testing.assert_allclose(found[1:4, 2:5], [[1, 1, 1], [1, 1, 1], [1, 1, 1]])
     assert found[0, 0] == pytest.approx(1) and found[4, 5] == 0
 

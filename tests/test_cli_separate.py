@@ -19,7 +19,7 @@ from anmf.audio import audio_info, read_audio, write_audio
 from anmf.cli import main
 from anmf.commands import _files, _recording, separate
 from anmf.datasets import make_voices
-from anmf.iva import SOURCE_MODELS, UPDATES
+from anmf.iva import SOURCE_MODELS, UPDATES, load_surrogate
 from anmf.metrics import si_sdr, solve_permutation
 
 RATE = 16000
@@ -163,6 +163,21 @@ def test_options_reach_the_estimator(tmp_path, capsys):
         model.fit(x)
     np.testing.assert_allclose(np.stack(parts, axis=1), model.transform(x), atol=1e-7)
     assert not (tmp_path / "a.source3.wav").exists()
+
+
+@pytest.mark.parametrize(("rate", "n_fft"), [(8000, 2048), (44100, 8192)])
+def test_the_surrogate_is_adapted_to_the_sampling_rate(tmp_path, rate, n_fft):
+    x = record(2, 2, 1.5, rate=rate).sum(axis=1)
+    write_audio(tmp_path / "a.wav", x, rate)
+    options = ["--model", "surrogate", "--iterations", "3"]
+    assert main(["separate", str(tmp_path / "a.wav"), "-o", str(tmp_path), *options]) == 0
+    parts = [read_audio(tmp_path / f"a.source{i}.wav")[0] for i in (1, 2)]
+    adapted = load_surrogate().adapted(rate, n_fft)
+    model = AuxIVA(source_model=adapted, n_fft=n_fft, max_iter=3, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(x)
+    np.testing.assert_allclose(np.stack(parts, axis=1), model.transform(x), atol=1e-7)
 
 
 def test_defaults_that_help_tells(capsys):

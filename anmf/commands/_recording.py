@@ -185,14 +185,18 @@ def separate_file(job, settings, n_threads, place):
     Outcome
     """
     from anmf import AuxIVA
+    from anmf.iva import load_surrogate
 
     info, reference = job.info, settings.reference - 1
     x, _ = read_audio(job.source, dtype="float64" if info.subtype in _DOUBLE else "float32")
     check_sound(x, settings)
+    n_fft = settings.n_fft or usual_n_fft(info.sample_rate)
+    parameters = {name: value for name, value in settings.parameters.items() if value is not None}
+    if parameters.get("source_model") == "surrogate":
+        parameters["source_model"] = load_surrogate().adapted(info.sample_rate, n_fft)
     model = AuxIVA(
-        len(job.outputs), n_fft=settings.n_fft or usual_n_fft(info.sample_rate),
-        reference_channel=reference, random_state=0, n_threads=n_threads,
-        **{name: value for name, value in settings.parameters.items() if value is not None},
+        len(job.outputs), n_fft=n_fft, reference_channel=reference, random_state=0,
+        n_threads=n_threads, **parameters,
     )  # fmt: skip
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # the user said how many iterations

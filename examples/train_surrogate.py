@@ -36,7 +36,7 @@ def main():
     sizes = [2] * options.rooms[0] + [3] * options.rooms[1]
     rooms = simulate(options, known, sizes, 0)
     model = SurrogateSourceModel(
-        n_fft=options.n_fft, n_iter=(6, 12), max_iter=options.steps, random_state=0,
+        n_fft=options.n_fft, n_iter=(6, 12), narrow=0.25, max_iter=options.steps, random_state=0,
         checkpoint=options.checkpoint, warm_start=options.checkpoint is not None, verbose=1,
     )  # fmt: skip
     model.fit([x for x, _ in rooms], [s for _, s in rooms])
@@ -93,8 +93,8 @@ def parse():
     parser.add_argument("speech", help="folder of clean recordings, in LibriSpeech's layout")
     parser.add_argument("output", help="file to write, .npz")
     parser.add_argument("--split", default="train", help="folder of speakers inside of it")
-    parser.add_argument("--rooms", type=int, nargs=2, default=(500, 200), metavar=("TWO", "THREE"))
-    parser.add_argument("--steps", type=int, default=600)
+    parser.add_argument("--rooms", type=int, nargs=2, default=(1000, 400), metavar=("TWO", "THREE"))
+    parser.add_argument("--steps", type=int, default=1600)
     parser.add_argument("--n-fft", type=int, default=4096)
     parser.add_argument("--unseen", type=int, default=20, help="speakers held out")
     parser.add_argument("--tests", type=int, default=16, help="mixtures of each size to test on")

@@ -10,7 +10,7 @@ each interpolated between bands, r the mean power of the frame. Where the output
 the start of training, φ = 1 / r: the weights of the Gauss source model.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -69,6 +69,13 @@ class Bands:
         inside = self.up * (f <= self.top)[:, None]
         total = inside.sum(axis=0)
         return inside / np.where(total > 0, total, 1)
+
+    @cached_property
+    def lower(self):
+        """The same bands over the lower half of the spectrum, as half the sampling rate has it."""
+        n = (self.n_frequencies - 1) // 2
+        rate = self.sample_rate * n / max(self.n_frequencies - 1, 1)
+        return replace(self, n_frequencies=n + 1, sample_rate=rate)
 
     @cached_property
     def network(self):

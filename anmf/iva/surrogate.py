@@ -47,6 +47,9 @@ class SurrogateSourceModel(BaseEstimator):
         the references, which is blind to filtering.
     n_iter : (int, int)
         Fewest and most iterations that are trained through; the number is drawn for each step.
+    narrow : float
+        Share of the steps in which only the lower half of the spectra is heard, which makes the
+        model fit for half the sample rate too (see `adapted`).
     batch_size : int
         Excerpts in a step.
     duration : float
@@ -98,9 +101,9 @@ class SurrogateSourceModel(BaseEstimator):
     majorizes = False
 
     def __init__(self, *, sample_rate=16000, n_fft=4096, hop_length=None, n_bands=N_BANDS,
-                 width=WIDTH, loss="sdr", n_iter=(8, 16), batch_size=4, duration=4.0, max_iter=1000,
-                 learning_rate=7e-4, validation_fraction=0.05, checkpoint=None, warm_start=False,
-                 random_state=None, verbose=0):  # fmt: skip
+                 width=WIDTH, loss="sdr", n_iter=(8, 16), narrow=0.0, batch_size=4, duration=4.0,
+                 max_iter=1000, learning_rate=7e-4, validation_fraction=0.05, checkpoint=None,
+                 warm_start=False, random_state=None, verbose=0):  # fmt: skip
         self.sample_rate = sample_rate
         self.n_fft = n_fft
         self.hop_length = hop_length
@@ -108,6 +111,7 @@ class SurrogateSourceModel(BaseEstimator):
         self.width = width
         self.loss = loss
         self.n_iter = n_iter
+        self.narrow = narrow
         self.batch_size = batch_size
         self.duration = duration
         self.max_iter = max_iter
@@ -202,8 +206,8 @@ class SurrogateSourceModel(BaseEstimator):
     def adapted(self, sample_rate, n_fft):
         """The same network for recordings of another sample rate, or spectra of another n_fft.
 
-        Its bands stay at their frequencies; what is above them gets the weights of the last. It
-        does best where it was trained.
+        Its bands stay at their frequencies; what is above them gets the weights of the last. Half
+        the sample rate wants training for it (`narrow`).
 
         Returns
         -------
@@ -258,6 +262,7 @@ class SurrogateSourceModel(BaseEstimator):
         check_choice("loss", self.loss, LOSSES)
         check_real("duration", self.duration, minimum=self.n_fft / self.sample_rate)
         check_real("learning_rate", self.learning_rate)
+        check_real("narrow", self.narrow, maximum=1.0)
         check_real("validation_fraction", self.validation_fraction, maximum=0.9)
         if len(self.n_iter) != 2 or not 1 <= self.n_iter[0] <= self.n_iter[1]:
             raise ValueError(f"n_iter={self.n_iter!r} must be two numbers, the fewest and the most")
@@ -272,6 +277,7 @@ class SurrogateSourceModel(BaseEstimator):
             "size": self.batch_size,
             "n_iter": tuple(self.n_iter),
             "seed": int(rng.integers(2**31)),
+            "narrow": self.narrow,
         }
         held, kept = (
             Batches([mixtures[i] for i in part], [sources[i] for i in part], **options)

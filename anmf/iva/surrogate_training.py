@@ -57,6 +57,8 @@ class Batches:
     n_iter : (int, int)
         Fewest and most iterations.
     seed : int
+    narrow : float
+        Share of batches that have the lower half of the spectra only.
     """
 
     mixtures: list
@@ -66,6 +68,7 @@ class Batches:
     size: int
     n_iter: tuple
     seed: int
+    narrow: float = 0.0
 
     @cached_property
     def groups(self):
@@ -80,7 +83,10 @@ class Batches:
         group = self.groups[rng.choice(len(shares), p=shares)]
         chosen = rng.choice(group, self.size)
         X, R = self.spectra(chosen, rng)
-        return X, R, int(rng.integers(self.n_iter[0], self.n_iter[1] + 1))
+        n_iter = int(rng.integers(self.n_iter[0], self.n_iter[1] + 1))
+        if rng.random() < self.narrow:
+            X, R = (np.ascontiguousarray(Z[:, : (Z.shape[1] + 1) // 2]) for Z in (X, R))
+        return X, R, n_iter
 
     def spectra(self, chosen, rng):
         """Microphones and references of excerpts of the recordings with these numbers."""
@@ -109,6 +115,7 @@ def loss_and_gradient(weights, batch, *, bands, loss):
     batch : tuple
         Of `Batches`.
     bands : Bands
+        Of the whole spectra.
     loss : str
         A name of `LOSSES`.
 
@@ -118,7 +125,7 @@ def loss_and_gradient(weights, batch, *, bands, loss):
     """
     X, R, n_iter = batch
     at = sorted({max(1, n_iter // 2), n_iter})
-    model = Weighing(weights, bands)
+    model = Weighing(weights, bands if X.shape[1] == bands.n_frequencies else bands.lower)
     value, gradients = unrolled_loss(X, model, LOSSES[loss](R, X), n_iter, xp=np, at=at)
     return float(value), gradients
 

@@ -43,6 +43,16 @@ def test_frequencies_above_the_bands_share_the_last():
     assert np.all(bands.up[above, -1] == 1) and np.all(bands.down[above] == 0)
 
 
+@pytest.mark.parametrize(("n", "n_lower"), [(513, 257), (512, 256), (66, 33)])
+def test_the_lower_half_has_the_same_bands(n, n_lower):
+    bands = Bands(n, 16000)
+    lower = bands.lower
+    assert lower.n_frequencies == n_lower and lower.top == bands.top
+    np.testing.assert_allclose(lower.up, bands.up[:n_lower], atol=1e-12)
+    if n == 513:
+        assert lower.sample_rate == 8000
+
+
 @pytest.mark.parametrize("n_sources", [1, 2, 3])
 def test_untrained_weights_are_those_of_gauss(n_sources):
     P = powers(n_sources)

@@ -201,6 +201,24 @@ def test_batches_hold_recordings_of_one_size_of_array():
     assert {batches(step)[2] for step in range(40)} == {3, 4, 5}
 
 
+def test_narrow_batches_are_the_lower_half():
+    data, options = recordings(), ((N_FFT, 32, "hann"), 1000, 2, (3, 5), 0)
+    whole, some, narrow = (Batches(*data, *options, narrow=share) for share in (0, 0.5, 1))
+    for step in range(3):
+        for wide, half in zip(whole(step)[:2], narrow(step)[:2], strict=True):
+            np.testing.assert_array_equal(half, wide[:, :33])
+        assert narrow(step)[2] == whole(step)[2]
+    assert {some(step)[0].shape[1] for step in range(20)} == {33, 65}
+
+
+def test_training_on_narrow_batches_serves_half_the_rate(model):
+    narrow = fitted(narrow=1.0)
+    assert np.abs(narrow.weights_["out.W"] - model.weights_["out.W"]).max() > 1e-4
+    x = recordings(1)[0][0]
+    other = narrow.adapted(RATE // 2, N_FFT // 2)
+    assert AuxIVA(source_model=other, n_fft=N_FFT // 2, max_iter=2).fit(x).n_iter_ == 2
+
+
 X, S = recordings(3)
 
 

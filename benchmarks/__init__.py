@@ -10,6 +10,7 @@ BENCHMARKS = {
     "speech": "benchmarks.speech",
     "iva": "benchmarks.iva",
     "embedding": "benchmarks.embedding",
+    "learned": "benchmarks.learned",
 }
 """Module of each benchmark. It has a docstring that opens with the question it answers, and
 ``run(output, quick)``, which writes a table and a figure into the folder `output`."""

@@ -30,8 +30,9 @@ def main():
     known, unseen = names[: -options.unseen], names[-options.unseen :]
     sources = draw(speech, known, options.mixtures, 2, 0)
     model = DeepClustering(
-        sample_rate=SAMPLE_RATE, duration=3.0, batch_size=6, max_iter=options.steps, random_state=0,
-        checkpoint=options.checkpoint, warm_start=options.checkpoint is not None, verbose=1,
+        sample_rate=SAMPLE_RATE, duration=3.0, batch_size=6, max_iter=options.steps, remix=True,
+        random_state=0, checkpoint=options.checkpoint,
+        warm_start=options.checkpoint is not None, verbose=1,
     )  # fmt: skip
     model.fit(None, sources)
     model.save(options.output)

@@ -16,6 +16,7 @@ from functools import cached_property
 import numpy as np
 
 from anmf._core.arrays import like
+from anmf._core.jit import with_twin
 from anmf.deep import Network, layer
 
 N_BANDS, WIDTH = 40, 96
@@ -48,27 +49,48 @@ class Bands:
     top: float = 8000.0
 
     @cached_property
+    def frequencies(self):
+        """In Hz (n_frequencies,)."""
+        return np.linspace(0, self.sample_rate / 2, self.n_frequencies)
+
+    def among(self, heard):
+        """The same bands over some of the frequencies, a boolean array (n_frequencies,)."""
+        some = replace(self, n_frequencies=int(np.sum(heard)))
+        some.__dict__["frequencies"] = self.frequencies[heard]
+        return some
+
+    @cached_property
+    def n_inside(self):
+        """How many frequencies are within the bands."""
+        return int(np.sum(self.frequencies <= self.top))
+
+    @cached_property
+    def places(self):
+        """The band below each frequency, and how far it is to the next, from 0 to 1."""
+        mel = np.log1p(self.frequencies / 700) / np.log1p(self.top / 700)
+        place = _MEL_SHARE * mel + (1 - _MEL_SHARE) * self.frequencies / self.top
+        place = np.minimum(place, 1) * (self.n_bands - 1)
+        first = np.minimum(place.astype(int), self.n_bands - 2)
+        return first, (place - first).astype(np.float32)
+
+    @cached_property
     def up(self):
         """Interpolation from bands to frequencies (n_frequencies, n_bands)."""
-        f = np.linspace(0, self.sample_rate / 2, self.n_frequencies)
+        (first, share), rows = self.places, np.arange(self.n_frequencies)
+        up = np.zeros((self.n_frequencies, self.n_bands))
+        up[rows, first], up[rows, first + 1] = 1 - share.astype(float), share
+        return up
 
-        def place(f):
-            return (
-                _MEL_SHARE * np.log1p(f / 700) / np.log1p(self.top / 700)
-                + (1 - _MEL_SHARE) * f / self.top
-            )
-
-        places = np.minimum(place(f), 1)
-        centres = np.linspace(0, 1, self.n_bands)
-        return np.clip(1 - np.abs(places[:, None] - centres) * (self.n_bands - 1), 0, 1)
+    @cached_property
+    def sizes(self):
+        """How many frequencies bands count (n_bands,), with shares."""
+        return self.up[: self.n_inside].sum(axis=0)
 
     @cached_property
     def down(self):
         """Means over the frequencies of bands (n_frequencies, n_bands); columns sum to one."""
-        f = np.linspace(0, self.sample_rate / 2, self.n_frequencies)
-        inside = self.up * (f <= self.top)[:, None]
-        total = inside.sum(axis=0)
-        return inside / np.where(total > 0, total, 1)
+        inside = self.up * (np.arange(self.n_frequencies) < self.n_inside)[:, None]
+        return inside / np.where(self.sizes > 0, self.sizes, 1)
 
     @cached_property
     def lower(self):
@@ -98,6 +120,38 @@ def band_network(n_bands=N_BANDS, width=WIDTH):
             layer("out", "dense", n_in=width, n_out=3 * n_bands, start="zeros"),
         ]
     )
+
+
+@with_twin(module="anmf.iva.band_network_numba")
+def weigh(power, weights, bands, *, xp):
+    """Weights φ of the sources of one recording from powers of any level, in single precision.
+
+    They are scaled so that ⟨φ p⟩ = 1 for every source, or else its level would drift away in the
+    iterations of AuxIVA.
+
+    Parameters
+    ----------
+    power : array (n_frequencies, n_sources, n_frames)
+    weights : dict of array
+        Of the network, float32.
+    bands : Bands
+    xp : namespace
+
+    Returns
+    -------
+    array (n_frequencies, n_sources, n_frames)
+        In the dtype of `power`.
+    """
+    level = _or_one(xp.mean(power, axis=(0, 2), keepdims=True), xp)
+    P = xp.astype(power / level, xp.float32)
+    phi, _ = source_weights(weights, P[None, ...], bands, xp=xp)
+    phi = phi[0, ...]
+    scale = _or_one(xp.mean(phi * P, axis=(0, 2), keepdims=True), xp)
+    return xp.astype(phi, power.dtype) / (level * xp.astype(scale, power.dtype))
+
+
+def _or_one(x, xp):
+    return xp.where(x > 0, x, xp.ones_like(x))
 
 
 def source_weights(weights, P, bands, *, xp):

@@ -43,6 +43,10 @@ class Pretrained:
         """As in `SurrogateSourceModel.start`."""
         return load_surrogate().start(shape, sizes, rng, example)
 
+    def among(self, heard):
+        """As in `SurrogateSourceModel.among`."""
+        return load_surrogate().among(heard)
+
     def update(self, power, state, *, xp):
         """As in `SurrogateSourceModel.update`."""
         return load_surrogate().update(power, state, xp=xp)

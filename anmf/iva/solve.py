@@ -167,6 +167,8 @@ def demix(X, n_sources, update, source_model, *, max_iter, tol, init, n_taps=0, 
         past = past[active] / level**2
     memory = make_columns(heard, sizes, past, n_sources + (n_sources < X.shape[1]), xp=xp)
     model = resolve_source_model(source_model)
+    if hasattr(model, "among"):
+        model = model.among(active)
     bands = Bands(len(sizes), model.n_bins or len(sizes))
 
     def start():

@@ -8,7 +8,8 @@ power of all frequencies; others see every frequency by itself.
 To add one: write a subclass of `Spherical` with its ``contrast`` and ``weight``, and put an
 instance into `SOURCE_MODELS` under its name. Or pass to `auxiva` any function that takes powers
 (n_frequencies, n_sources, n_frames) and returns weights of that shape, or (1, n_sources, n_frames).
-`anmf.iva.check_source_model` tells what is wrong with it.
+`anmf.iva.check_source_model` tells what is wrong with it. Silent frequencies are left out; a model
+that has to know which has a method ``among``, which is given those that are heard.
 """
 
 from dataclasses import dataclass

@@ -1,5 +1,6 @@
 """The surrogate source model: weights that a network has learned to give."""
 
+from copy import copy
 from functools import partial
 
 import numpy as np
@@ -19,7 +20,7 @@ from anmf.deep import (
     train,
     warm_up_cosine,
 )
-from anmf.iva.band_network import N_BANDS, WIDTH, Bands, source_weights
+from anmf.iva.band_network import N_BANDS, WIDTH, Bands, weigh
 from anmf.iva.surrogate_checks import check_recordings
 from anmf.iva.surrogate_training import LOSSES, Batches, held_out_loss, loss_and_gradient
 
@@ -181,27 +182,30 @@ class SurrogateSourceModel(BaseEstimator):
             If the spectra aren't those that it was trained for.
         """
         check_is_fitted(self)
-        expected = self.n_fft // 2 + 1
-        if shape[0] != expected:
+        bands, heard = self._bands(), getattr(self, "_heard", np.ones(shape[0], bool))
+        if len(heard) != bands.n_frequencies:
             raise ValueError(
-                f"source_model was trained for n_fft={self.n_fft} ({expected} frequencies) at "
-                f"{self.sample_rate} Hz; the spectra have {shape[0]}: set n_fft={self.n_fft}, or "
-                f"use source_model.adapted(sample_rate, n_fft={2 * (shape[0] - 1)}); 'surrogate' "
-                "is anmf.iva.load_surrogate()"
+                f"source_model was trained for n_fft={self.n_fft} ({bands.n_frequencies} "
+                f"frequencies) at {self.sample_rate} Hz; the spectra have {len(heard)}: set "
+                f"n_fft={self.n_fft}, or use source_model.adapted(sample_rate, "
+                f"n_fft={2 * (len(heard) - 1)}); 'surrogate' is anmf.iva.load_surrogate()"
             )
         dtype = namespace(example).float32
         weights = {name: like(w, example, dtype=dtype) for name, w in self.weights_.items()}
-        return weights, self._bands()
+        return weights, bands if np.all(heard) else bands.among(heard)
 
     def update(self, power, state, *, xp):
-        """Weights and loss of powers (n_frequencies, n_sources, n_frames), as other models."""
-        level = xp.mean(power, axis=(0, 2), keepdims=True)
-        level = xp.where(level > 0, level, xp.ones_like(level))
-        P = xp.astype(power / level, xp.float32)[None, ...]
-        learnt, bands = state
-        weights, _ = source_weights(learnt, P, bands, xp=xp)
-        weights = xp.astype(weights[0, ...], power.dtype) / level
-        return weights, xp.mean(weights * power) * power.shape[1], state
+        """Weights of powers (n_frequencies, n_sources, n_frames), as other models, and their loss.
+
+        It is always the number of sources, since weighted powers have mean one.
+        """
+        return weigh(power, *state, xp=xp), power.shape[1], state
+
+    def among(self, heard):
+        """The same model where there are only some of the frequencies, a boolean array."""
+        other = copy(self)
+        other._heard = heard
+        return other
 
     def adapted(self, sample_rate, n_fft):
         """The same network for recordings of another sample rate, or spectra of another n_fft.

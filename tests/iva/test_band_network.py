@@ -9,6 +9,7 @@ from anmf.iva.band_network import (
     smoothed_reverse,
     source_weights,
     source_weights_reverse,
+    weigh,
 )
 from tests.embedding.data import LIBRARIES
 
@@ -137,3 +138,25 @@ def test_float32_stays():
     gradients, gP = source_weights_reverse(weights, tape, np.ones_like(phi), SMALL, xp=np)
     assert phi.dtype == gP.dtype == np.float32
     assert all(g.dtype == np.float32 for g in gradients.values())
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("n_sources", [1, 2, 3])
+@pytest.mark.parametrize("n_frames", [1, 2, 9])
+def test_twins_agree(n_sources, n_frames, dtype):
+    bands = Bands(33, 16000, n_bands=5, width=4, top=6000.0)
+    rng = np.random.default_rng(n_frames)
+    power = rng.gamma(0.3, size=(33, n_sources, n_frames)).astype(dtype) * 1e-5
+    power[:, -1] *= n_sources > 2  # silence
+    weights = trained(bands, dtype=np.float32)
+    found = weigh(power, weights, bands, xp=np)
+    assert found.dtype == dtype
+    expected = weigh.reference(power, weights, bands, xp=np)
+    np.testing.assert_allclose(found, expected, rtol=1e-3)
+
+
+def test_twins_agree_on_slices_of_powers():
+    power = np.random.default_rng(0).gamma(0.3, size=(17, 4, 9))[:, :2]
+    weights = trained(dtype=np.float32)
+    found = weigh(power, weights, SMALL, xp=np)
+    np.testing.assert_allclose(found, weigh.reference(power, weights, SMALL, xp=np), rtol=1e-4)

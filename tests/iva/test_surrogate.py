@@ -103,6 +103,33 @@ def test_any_update_and_number_of_sources(model, update, n_sources):
     assert few.fit_transform(x).shape == (len(x), n_sources - 1)
 
 
+@pytest.mark.parametrize("library", [np.asarray, *LIBRARIES])
+def test_silent_frequencies_are_left_out(model, library):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((65, 2, 30)) + 1j * rng.standard_normal((65, 2, 30))
+    X[40:] = 0
+    found = to_host(auxiva(library(X), source_model=model, max_iter=3)[0])
+    assert np.isfinite(found).all() and np.all(found[40:] == 0)
+    assert np.abs(found[:40] - X[:40]).max() > 0.01
+
+
+def test_frequencies_that_are_heard_keep_their_bands(model):
+    rng = np.random.default_rng(0)
+    power, heard = rng.gamma(0.4, size=(65, 2, 20)), np.arange(65) < 40
+    weights, bands = model.among(heard).start((40, 2, 20), None, None, power)
+    np.testing.assert_allclose(bands.up, model._bands().up[:40])
+    assert np.isfinite(surrogate.weigh(power[:40], weights, bands, xp=np)).all()
+
+
+def test_levels_do_not_drift(model):
+    power = np.random.default_rng(0).gamma(0.4, size=(65, 2, 20)) * np.array([[1e-9], [1e9]])
+    weights, loss, _ = model.update(power, model.start(power.shape, None, None, power), xp=np)
+    np.testing.assert_allclose((weights * power).mean(axis=(0, 2)), 1, rtol=1e-5)
+    assert loss == 2
+    x = recordings(1)[0][0].astype(np.float32)
+    assert np.isfinite(AuxIVA(source_model=model, n_fft=N_FFT, max_iter=300).fit_transform(x)).all()
+
+
 @pytest.mark.parametrize("library", LIBRARIES)
 def test_other_libraries(model, library):
     rng = np.random.default_rng(0)

@@ -27,6 +27,8 @@ def main():
     options = parse()
     speech = load_librispeech(options.speech, options.split)
     names = np.unique(speech.speakers)
+    if len(names) < options.unseen + 3:
+        raise ValueError(f"{len(names)} speakers are too few to hold out {options.unseen} of them")
     known, unseen = names[: -options.unseen], names[-options.unseen :]
     sources = draw(speech, known, options.mixtures, 2, 0)
     model = DeepClustering(
@@ -71,7 +73,10 @@ def parse():
     parser.add_argument("--unseen", type=int, default=20, help="speakers held out")
     parser.add_argument("--tests", type=int, default=30, help="mixtures of each size to test on")
     parser.add_argument("--checkpoint", help="file that training can go on from, .npz")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.unseen < 3:
+        parser.error(f"--unseen: {options.unseen} must be at least 3, for mixtures of three")
+    return options
 
 
 if __name__ == "__main__":

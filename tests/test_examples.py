@@ -11,6 +11,7 @@ import pytest
 from anmf.audio import write_audio
 from anmf.datasets import make_voices
 from anmf.deep import DeepClustering
+from anmf.iva import SurrogateSourceModel
 
 pytest.importorskip("matplotlib")
 
@@ -55,29 +56,60 @@ def test_gallery_layout(script):
     assert text.count("\n# %%\n") >= 2
 
 
+def write_speech(folder):
+    """A voice each of six speakers, in LibriSpeech's layout."""
+    voices = make_voices(6, 2.0, random_state=0)
+    for name, voice in zip("123456", voices.waveforms.T, strict=True):
+        place = folder / "train" / name / "7"
+        place.mkdir(parents=True)
+        write_audio(place / f"{name}-7-0000.flac", voice, voices.sample_rate)
+    return voices
+
+
+TRAINING = {
+    "train_deep_clustering.py": ["--mixtures", "4"],
+    "train_surrogate.py": ["--rooms", "2", "1", "--n-fft", "1024"],
+}
+
+
+def train(name, folder, *arguments):
+    few = ["--steps", "2", "--tests", "1", *TRAINING[name]]
+    return run(ROOT / "examples" / name, folder, *few, *arguments, "speech", "model.npz")
+
+
 @pytest.mark.slow
 def test_train_deep_clustering(tmp_path):
-    pytest.importorskip("soundfile")
-    speech, weights = tmp_path / "speech", tmp_path / "model.npz"
-    voices = make_voices(5, 2.0, random_state=0)
-    for name, voice in zip("12345", voices.waveforms.T, strict=True):
-        folder = speech / "train" / name / "7"
-        folder.mkdir(parents=True)
-        write_audio(folder / f"{name}-7-0000.flac", voice, voices.sample_rate)
-    script = ROOT / "examples" / "train_deep_clustering.py"
-    few = ["--mixtures", "4", "--steps", "2", "--unseen", "3", "--tests", "1"]
-    done = run(script, tmp_path, str(speech), str(weights), *few)
+    voices = write_speech(tmp_path / "speech")
+    done = train("train_deep_clustering.py", tmp_path, "--unseen", "3")
     assert done.returncode == 0, done.stderr
     assert re.findall(r"^(\d) talkers: +-?\d+\.\d\d dB$", done.stdout, re.MULTILINE) == ["2", "3"]
-    assert DeepClustering.load(weights).separate(voices.waveforms[:, 0]).shape == (32000, 2)
-    assert sorted(tmp_path.iterdir()) == [weights, speech]
+    model = DeepClustering.load(tmp_path / "model.npz")
+    assert model.separate(voices.waveforms[:, 0]).shape == (32000, 2)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["model.npz", "speech"]
 
 
-def test_train_deep_clustering_refuses_an_empty_folder(tmp_path):
-    done = run(ROOT / "examples" / "train_deep_clustering.py", tmp_path, "nowhere", "model.npz")
+@pytest.mark.slow
+def test_train_surrogate(tmp_path):
+    pytest.importorskip("pyroomacoustics")
+    write_speech(tmp_path / "speech")
+    done = train("train_surrogate.py", tmp_path, "--unseen", "3")
+    assert done.returncode == 0, done.stderr
+    assert len(decibels(done.stdout)) == 6
+    assert SurrogateSourceModel.load(tmp_path / "model.npz").n_fft == 1024
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["model.npz", "speech"]
+
+
+@pytest.mark.parametrize("name", TRAINING)
+def test_training_refuses_what_it_cannot_do(tmp_path, name):
+    done = train(name, tmp_path)
     assert done.returncode == 1
-    assert "nowhere" in done.stderr and "Traceback" not in done.stderr
+    assert "speech" in done.stderr and "Traceback" not in done.stderr
+    done = train(name, tmp_path, "--unseen", "2")
+    assert done.returncode == 2 and "--unseen: 2 must be at least 3" in done.stderr
     assert not list(tmp_path.iterdir())
+    write_speech(tmp_path / "speech")
+    done = train(name, tmp_path, "--unseen", "4")
+    assert done.returncode == 1 and "6 speakers are too few to hold out 4" in done.stderr
 
 
 @pytest.mark.data

@@ -154,7 +154,7 @@ def run(output, quick=False):
 
 
 COLOURS = {"iss2": OURS, "ip2": OTHERS[1], "iss": OTHERS[0], "ip": OTHERS[2]}
-LINES = {"gauss": "-", "laplace": "--", "nmf": ":"}
+LINES = {"gauss": "-", "laplace": "--", "nmf": ":", "surrogate": (0, (1, 1))}
 
 
 def draw_quality(table, output):

@@ -75,7 +75,7 @@ def parse():
     parser.add_argument("--checkpoint", help="file that training can go on from, .npz")
     options = parser.parse_args()
     if options.unseen < 3:
-        parser.error(f"--unseen: {options.unseen} must be at least 3, for mixtures of three")
+        parser.error(f"--unseen: {options.unseen} must be at least 3, for tests")
     return options
 
 

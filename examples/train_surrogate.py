@@ -7,7 +7,7 @@ take random places in simulated rooms, and a network learns to take them apart a
 
     python examples/train_surrogate.py LibriSpeech surrogate.npz --split train-clean-100
 
-Rooms of two and of three microphones are simulated by the image-source method (extra ``rooms``);
+Rooms of two to four microphones are simulated by the image-source method (extra ``rooms``);
 levels differ by up to 5 dB, and noise is 20 to 30 dB below. The last speakers are held out, and
 tell how well it works at the end.
 """
@@ -25,6 +25,7 @@ from anmf.datasets import load_librispeech, simulate_room
 from anmf.iva import SurrogateSourceModel
 from anmf.metrics import si_sdr_improvement
 
+SIZES = (2, 3, 4)
 SECONDS, RT60, NOISE, LEVELS, RADIUS = 4.0, (0.15, 0.45), (-30, -20), (-2.5, 2.5), (0.025, 0.08)
 
 
@@ -32,18 +33,19 @@ def main():
     options = parse()
     speech = load_librispeech(options.speech, options.split)
     names = np.unique(speech.speakers)
-    if len(names) < options.unseen + 3:
+    if len(names) < options.unseen + max(SIZES):
         raise ValueError(f"{len(names)} speakers are too few to hold out {options.unseen} of them")
     known, unseen = names[: -options.unseen], names[-options.unseen :]
-    sizes = [2] * options.rooms[0] + [3] * options.rooms[1]
+    sizes = [n for n, count in zip(SIZES, options.rooms, strict=True) for _ in range(count)]
     rooms = simulate(options, known, sizes, 0)
     model = SurrogateSourceModel(
-        n_fft=options.n_fft, n_iter=(6, 12), narrow=0.25, max_iter=options.steps, random_state=0,
-        checkpoint=options.checkpoint, warm_start=options.checkpoint is not None, verbose=1,
+        n_fft=options.n_fft, n_iter=(6, 12), lead=40, narrow=0.25, max_iter=options.steps,
+        validation_fraction=0.03, random_state=0, checkpoint=options.checkpoint,
+        warm_start=options.checkpoint is not None, verbose=1,
     )  # fmt: skip
     model.fit([x for x, _ in rooms], [s for _, s in rooms])
     model.save(options.output)
-    for n in (2, 3):
+    for n in SIZES:
         test = simulate(options, unseen, [n] * options.tests, 1)
         for name, source_model in (("gauss", "gauss"), ("cliques", "cliques"), ("this", model)):
             separator = AuxIVA(source_model=source_model, n_fft=options.n_fft, max_iter=20)
@@ -95,15 +97,16 @@ def parse():
     parser.add_argument("speech", help="folder of clean recordings, in LibriSpeech's layout")
     parser.add_argument("output", help="file to write, .npz")
     parser.add_argument("--split", default="train", help="folder of speakers inside of it")
-    parser.add_argument("--rooms", type=int, nargs=2, default=(1000, 400), metavar=("TWO", "THREE"))
+    parser.add_argument("--rooms", type=int, nargs=3, default=(1000, 400, 300), metavar="N",
+                        help="of two, three and four talkers")  # fmt: skip
     parser.add_argument("--steps", type=int, default=1600)
     parser.add_argument("--n-fft", type=int, default=4096)
     parser.add_argument("--unseen", type=int, default=20, help="speakers held out")
     parser.add_argument("--tests", type=int, default=16, help="mixtures of each size to test on")
     parser.add_argument("--checkpoint", help="file that training can go on from, .npz")
     options = parser.parse_args()
-    if options.unseen < 3:
-        parser.error(f"--unseen: {options.unseen} must be at least 3, for mixtures of three")
+    if options.unseen < max(SIZES):
+        parser.error(f"--unseen: {options.unseen} must be at least {max(SIZES)}, for tests")
     return options
 
 

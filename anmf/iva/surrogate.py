@@ -48,6 +48,9 @@ class SurrogateSourceModel(BaseEstimator):
         the references, which is blind to filtering.
     n_iter : (int, int)
         Fewest and most iterations that are trained through; the number is drawn for each step.
+    lead : int
+        Most iterations before those, without gradient; half of the steps have none. Without them
+        separation gets worse again where AuxIVA makes many more iterations than were trained.
     narrow : float
         Share of the steps in which only the lower half of the spectra is heard, which makes the
         model fit for half the sample rate too (see `adapted`).
@@ -102,9 +105,9 @@ class SurrogateSourceModel(BaseEstimator):
     majorizes = False
 
     def __init__(self, *, sample_rate=16000, n_fft=4096, hop_length=None, n_bands=N_BANDS,
-                 width=WIDTH, loss="sdr", n_iter=(8, 16), narrow=0.0, batch_size=4, duration=4.0,
-                 max_iter=1000, learning_rate=7e-4, validation_fraction=0.05, checkpoint=None,
-                 warm_start=False, random_state=None, verbose=0):  # fmt: skip
+                 width=WIDTH, loss="sdr", n_iter=(8, 16), lead=20, narrow=0.0, batch_size=4,
+                 duration=4.0, max_iter=1000, learning_rate=7e-4, validation_fraction=0.05,
+                 checkpoint=None, warm_start=False, random_state=None, verbose=0):  # fmt: skip
         self.sample_rate = sample_rate
         self.n_fft = n_fft
         self.hop_length = hop_length
@@ -112,6 +115,7 @@ class SurrogateSourceModel(BaseEstimator):
         self.width = width
         self.loss = loss
         self.n_iter = n_iter
+        self.lead = lead
         self.narrow = narrow
         self.batch_size = batch_size
         self.duration = duration
@@ -260,8 +264,11 @@ class SurrogateSourceModel(BaseEstimator):
         return getattr(self, "_top", self.sample_rate / 2)
 
     def _check_parameters(self):
-        for name in ("sample_rate", "n_bands", "width", "batch_size", "max_iter"):
-            check_count(name, getattr(self, name), minimum=2 if name == "n_bands" else 1)
+        for name, least in (
+            ("sample_rate", 1), ("n_bands", 2), ("width", 1), ("batch_size", 1), ("max_iter", 1),
+            ("lead", 0),
+        ):  # fmt: skip
+            check_count(name, getattr(self, name), minimum=least)
         check_frames(self.n_fft, self.hop_length, "hann")
         check_choice("loss", self.loss, LOSSES)
         check_real("duration", self.duration, minimum=self.n_fft / self.sample_rate)
@@ -282,6 +289,7 @@ class SurrogateSourceModel(BaseEstimator):
             "n_iter": tuple(self.n_iter),
             "seed": int(rng.integers(2**31)),
             "narrow": self.narrow,
+            "lead": self.lead,
         }
         held, kept = (
             Batches([mixtures[i] for i in part], [sources[i] for i in part], **options)

@@ -59,6 +59,8 @@ class Batches:
     seed : int
     narrow : float
         Share of batches that have the lower half of the spectra only.
+    lead : int
+        Most iterations before those that are trained through; half of the batches have none.
     """
 
     mixtures: list
@@ -69,6 +71,7 @@ class Batches:
     n_iter: tuple
     seed: int
     narrow: float = 0.0
+    lead: int = 0
 
     @cached_property
     def groups(self):
@@ -77,7 +80,10 @@ class Batches:
         return [np.flatnonzero(counts == n) for n in np.unique(counts)]
 
     def __call__(self, step):
-        """Microphones and references, (size, n_frequencies, ..., n_frames), and iterations."""
+        """Microphones and references, (size, n_frequencies, ..., n_frames), iterations, and lead.
+
+        The same whenever it is asked for a step.
+        """
         rng = np.random.default_rng((self.seed, step))
         shares = np.array([len(g) for g in self.groups]) / len(self.mixtures)
         group = self.groups[rng.choice(len(shares), p=shares)]
@@ -86,7 +92,7 @@ class Batches:
         n_iter = int(rng.integers(self.n_iter[0], self.n_iter[1] + 1))
         if rng.random() < self.narrow:
             X, R = (np.ascontiguousarray(Z[:, : (Z.shape[1] + 1) // 2]) for Z in (X, R))
-        return X, R, n_iter
+        return X, R, n_iter, max(0, int(rng.integers(-self.lead, self.lead + 1)))
 
     def spectra(self, chosen, rng):
         """Microphones and references of excerpts of the recordings with these numbers."""
@@ -109,6 +115,9 @@ class Batches:
 def loss_and_gradient(weights, batch, *, bands, loss):
     """Loss half-way and at the end of the iterations, and its gradient.
 
+    What comes before them, the lead, is where they start, and has no gradient: it teaches weights
+    to stay where they have separated.
+
     Parameters
     ----------
     weights : dict of array
@@ -123,10 +132,11 @@ def loss_and_gradient(weights, batch, *, bands, loss):
     -------
     float, dict of array
     """
-    X, R, n_iter = batch
+    X, R, n_iter, lead = batch
     at = sorted({max(1, n_iter // 2), n_iter})
     model = Weighing(weights, bands if X.shape[1] == bands.n_frequencies else bands.lower)
-    value, gradients = unrolled_loss(X, model, LOSSES[loss](R, X), n_iter, xp=np, at=at)
+    W = unroll(X, model, lead, xp=np)[-1]
+    value, gradients = unrolled_loss(X, model, LOSSES[loss](R, X), n_iter, xp=np, at=at, W=W)
     return float(value), gradients
 
 

@@ -15,6 +15,7 @@ from anmf.iva import (
     surrogate_training,
 )
 from anmf.iva.surrogate_training import Batches
+from anmf.iva.unrolled import unroll, unrolled_loss
 from tests.embedding.data import LIBRARIES
 
 RATE, N_FFT = 8000, 128
@@ -236,6 +237,28 @@ def test_narrow_batches_are_the_lower_half():
             np.testing.assert_array_equal(half, wide[:, :33])
         assert narrow(step)[2] == whole(step)[2]
     assert {some(step)[0].shape[1] for step in range(20)} == {33, 65}
+
+
+def test_half_of_the_batches_have_a_lead():
+    batches = Batches(*recordings(), (N_FFT, 32, "hann"), 1000, 2, (3, 5), 0, lead=6)
+    leads = [batches(step)[3] for step in range(200)]
+    assert set(leads) == set(range(7)) and 80 < leads.count(0) < 130
+
+
+def test_a_lead_is_where_gradients_begin(model):
+    X, R, n_iter, _ = Batches(*recordings(), (N_FFT, 32, "hann"), 1000, 2, (4, 4), 0)(0)
+    options = {"bands": model._bands(), "loss": "sdr"}
+    value, gradients = surrogate_training.loss_and_gradient(
+        model.weights_, (X, R, n_iter, 8), **options
+    )
+    weighing = surrogate_training.Weighing(model.weights_, model._bands())
+    W = unroll(X, weighing, 8, xp=np)[-1]
+    expected, own = unrolled_loss(
+        X, weighing, surrogate_training.LOSSES["sdr"](R, X), 4, xp=np, at=(2, 4), W=W
+    )
+    assert value == pytest.approx(float(expected))
+    for name, g in gradients.items():
+        np.testing.assert_allclose(g, own[name], rtol=1e-4, atol=1e-6)
 
 
 def test_training_on_narrow_batches_serves_half_the_rate(model):

@@ -34,7 +34,7 @@ APART = 30
 """Least angle in degrees between talkers in measured rooms."""
 NOISE, SPACINGS, BAR = -25.0, (1, 2), -0.5
 """dB over the mixture; microphones of the line from one to the next; dB."""
-FULL = {"n_rooms": 16, "first": 0, "seconds": 4.0, "windows": WINDOWS}
+FULL = {"n_rooms": 16, "first": 200, "seconds": 4.0, "windows": WINDOWS}
 QUICK = {"n_rooms": 1, "first": 1000, "seconds": 1.0, "windows": WINDOWS[:2]}
 CONDITIONS = ("dummy head", "office", "accents", "8 kHz")
 METHODS = {GAUSS: (5, 10, USUAL, MANY), OURS_ISS: (5, 10, USUAL), "cliques iss2": (5, 10, USUAL)}

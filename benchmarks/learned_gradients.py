@@ -36,7 +36,7 @@ def problem(sample_rate, seconds, n_fft, n_bands, width, dtype="complex64"):
         [room.mixture], [room.images[:, :, 0]], (n_fft, n_fft // 4, "hann"), len(voices), 1,
         (N_ITER, N_ITER), 0,
     )  # fmt: skip
-    X, R, _ = batches(0)
+    X, R, *_ = batches(0)
     bands = Bands(n_fft // 2 + 1, sample_rate, n_bands, width, sample_rate / 2)
     rng = np.random.default_rng(0)
     weights = bands.network.start(rng)

@@ -33,7 +33,7 @@ METHODS = {
 """Source model and update, and the windows in samples."""
 GAIN_BARS, SHARE_BAR, UPDATE_BAR = {2: 2.0, 3: 1.5, 4: 1.5}, 0.85, -0.5
 ORACLE_FLOOR, N_RESAMPLES = 1e-4, 10000
-FULL = {"n_rooms": {2: 24, 3: 24, 4: 24}, "first": 0, "seconds": 4.0, "methods": METHODS}
+FULL = {"n_rooms": {2: 24, 3: 24, 4: 24}, "first": 200, "seconds": 4.0, "methods": METHODS}
 QUICK = {
     "n_rooms": {2: 1, 3: 1},
     "first": 1000,  # rooms that the full size doesn't have

@@ -47,14 +47,14 @@ FULL = {
     "first": 0,
     "seconds": 4.0,
     "training": {"n_mixtures": 3000, "seconds": 4.0, "seed": 0},
-    "settings": {"max_iter": 4500, "duration": 3.0, "batch_size": 6, "remix": True},
+    "settings": {"max_iter": 9000, "duration": 4.0, "batch_size": 4, "remix": True},
     "tiny": None,
 }
 QUICK = {
     "n_mixtures": 2,
     "first": 1000,  # mixtures that the full size doesn't have
     "seconds": 1.5,
-    "training": {"n_mixtures": 6, "seconds": 1.5, "seed": 0, "speakers": 4, "n_utterances": 1},
+    "training": {"n_mixtures": 6, "seconds": 1.5, "seed": 0, "speakers": 24, "n_utterances": 1},
     "settings": TINY,
     "tiny": TINY,
 }

@@ -6,7 +6,7 @@ from anmf._core.arrays import namespace
 from anmf.iva.covariance import weighted_covariances
 from anmf.iva.lowrank import LowRank
 from anmf.iva.solve import demix
-from anmf.iva.source_models import resolve_source_model
+from anmf.iva.source_models import among, resolve_source_model
 from anmf.iva.start import given_rows
 from anmf.metrics import solve_permutation
 
@@ -142,6 +142,10 @@ class Louder:
     def __init__(self, model, factor):
         self._model, self._factor = model, factor
         self.n_bins, self.start = model.n_bins, model.start
+
+    def among(self, heard):
+        """The same of some of the frequencies."""
+        return Louder(among(self._model, heard), self._factor)
 
     def update(self, power, state, *, xp):
         """As that of the model."""

@@ -12,7 +12,7 @@ from anmf.iva.bands import Bands
 from anmf.iva.dereverberation import reverberation
 from anmf.iva.estimates import COMPILED, ArrayEstimates, PlaneEstimates
 from anmf.iva.scaling import inverse
-from anmf.iva.source_models import resolve_source_model
+from anmf.iva.source_models import among, resolve_source_model
 from anmf.iva.start import given_rows, make_columns, sounding, starting_rows
 from anmf.iva.updates import UPDATES
 
@@ -166,9 +166,7 @@ def demix(X, n_sources, update, source_model, *, max_iter, tol, init, n_taps=0, 
     if past is not None:
         past = past[active] / level**2
     memory = make_columns(heard, sizes, past, n_sources + (n_sources < X.shape[1]), xp=xp)
-    model = resolve_source_model(source_model)
-    if hasattr(model, "among"):
-        model = model.among(active)
+    model = among(resolve_source_model(source_model), active)
     bands = Bands(len(sizes), model.n_bins or len(sizes))
 
     def start():

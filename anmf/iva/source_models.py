@@ -83,3 +83,8 @@ def resolve_source_model(model):
         f"source_model={model!r} must be one of {sorted(SOURCE_MODELS)} or a function from powers "
         "(n_frequencies, n_sources, n_frames) to weights of that shape"
     )
+
+
+def among(model, heard):
+    """The source model for some of the frequencies, a boolean array (n_frequencies,)."""
+    return model.among(heard) if hasattr(model, "among") else model

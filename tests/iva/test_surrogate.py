@@ -114,6 +114,15 @@ def test_silent_frequencies_are_left_out(model, library):
     assert np.abs(found[:40] - X[:40]).max() > 0.01
 
 
+def test_streams_with_silent_frequencies(model):
+    x = np.tile(recordings(1)[0][0], (4, 1))
+    high = np.cos(np.pi * np.arange(len(x)))[:, None] * 1e-30  # nothing else is exactly zero
+    stream = AuxIVA(source_model=model, n_fft=N_FFT, max_iter=3)
+    parts = stream.fit_transform_stream([0 * x[:4000] + high[:4000], x[:8000], x[8000:]])
+    y = np.concatenate(list(parts))
+    assert y.shape == (4000 + len(x), 2) and np.isfinite(y).all()
+
+
 def test_frequencies_that_are_heard_keep_their_bands(model):
     rng = np.random.default_rng(0)
     power, heard = rng.gamma(0.4, size=(65, 2, 20)), np.arange(65) < 40

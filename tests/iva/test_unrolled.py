@@ -45,14 +45,6 @@ from tests.iva.unrolled_cases import (
 )
 
 
-@pytest.fixture
-def engine(reference, monkeypatch):
-    """The compiled twins, or the references in their place."""
-    if reference:
-        for name in ("power", "power_reverse", "next_demixing", "next_demixing_reverse"):
-            monkeypatch.setattr(unrolled, name, getattr(unrolled, name).reference)
-
-
 @sizes
 @floors
 @pytest.mark.parametrize("dtype", ["complex64", "complex128"])
@@ -214,41 +206,6 @@ def test_array_libraries(library):
         np.testing.assert_allclose(to_host(gradients[key]), gradient, rtol=1e-8, atol=1e-11)
 
 
-SILENCES = {
-    "bin": np.s_[:, 3],
-    "mixture": np.s_[1],
-    "channel": np.s_[:, :, 1],
-    "channel in a bin": np.s_[:, 3, 1],
-    "all": np.s_[:],
-}
-
-
-@both
-@losses
-@pytest.mark.parametrize("what", SILENCES)
-def test_silence(what, name, reference, engine):
-    for dtype in ("complex128", "complex64"):
-        X, R = batch(2, dtype=dtype)
-        X[SILENCES[what]] = 0
-        model, loss = smooth(dtype), loss_of(name, R, X)
-        with np.errstate(all="raise", under="ignore"):
-            demixing = unroll(X, model, 30, xp=np)
-            value, gradients = unrolled_loss(X, model, loss, 30, xp=np)
-        assert np.isfinite(value) and all(np.isfinite(g).all() for g in gradients.values())
-        assert max(abs(W).max() for W in demixing) < 1e4
-        assert what == "all" or any(np.any(g != 0) for g in gradients.values())
-
-
-@both
-def test_channels_that_are_equal_stay_finite(reference, engine):
-    for dtype in ("complex128", "complex64"):
-        X, R = batch(2, dtype=dtype)
-        X[:, :4, 1] = X[:, :4, 0]
-        model, loss = smooth(dtype), loss_of("si-sdr", R, X)
-        value, gradients = unrolled_loss(X, model, loss, 30, xp=np)
-        assert np.isfinite(value) and all(np.isfinite(g).all() for g in gradients.values())
-
-
 def test_unrolled_gauss_is_that_of_auxiva():
     X, _ = batch(3, 17, 60)
     model = Gauss({"beta": np.asarray(1.0)}, least=1e-10)
@@ -280,13 +237,6 @@ def test_training_lowers_the_loss():
     assert result.ended == "finished" and losses[-5:].mean() < losses[0] - 1
 
 
-@pytest.mark.parametrize("at", [(), (0, 3), (3, 3), (4,)])
-def test_iterations_that_do_not_exist(at):
-    X, R = batch()
-    with pytest.raises(ValueError, match="different iterations from 1 to n_iter=3"):
-        unrolled_loss(X, smooth(), loss_of("si-sdr", R, X), 3, xp=np, at=at)
-
-
 @pytest.mark.slow
 def test_kernels_as_plain_python():
     """The kernels' own code, uncompiled, agrees with the references."""
@@ -295,17 +245,3 @@ def test_kernels_as_plain_python():
     environment = {**os.environ, "NUMBA_DISABLE_JIT": "1"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
-
-
-def test_shapes_that_do_not_fit():
-    X, _ = batch()
-    for P in (np.ones((2, 9, 1, 40)), np.ones((2, 9, 2, 39)), np.ones((9, 2, 40))):
-        model = Gauss({"beta": 1.0})
-        model.forward = lambda _, P=P: (P, None)
-        with pytest.raises(ValueError, match=r"weights of shape .*; expected \(2, 9, 2, 40\), or"):
-            unroll(X, model, 1, xp=np)
-    for shape in ((9, 2, 2), (2, 8, 2, 2), (2, 9, 2, 3)):
-        with pytest.raises(ValueError, match=r"X has shape .*, W has .*; expected"):
-            unroll(X, smooth(), 1, xp=np, W=np.ones(shape))
-    with pytest.raises(ValueError, match=r"X has shape .*, W has None; expected"):
-        unroll(X[0], smooth(), 1, xp=np)

@@ -2,7 +2,7 @@
 
 ``surrogate.npz`` was trained by ``examples/train_surrogate.py`` on speech of 231 speakers of
 LibriSpeech train-clean-100 (Panayotov, Chen, Povey and Khudanpur, ICASSP 2015;
-https://www.openslr.org/12) in 700 simulated rooms. The speech is licensed under CC BY 4.0; so is
+https://www.openslr.org/12) in 1700 simulated rooms. The speech is licensed under CC BY 4.0; so is
 the file. It contains no recordings.
 """
 
@@ -15,7 +15,7 @@ def load_surrogate():
     """The fitted `SurrogateSourceModel` that ``source_model='surrogate'`` stands for.
 
     It is for spectra of n_fft 4096 at 16 kHz. For others, ``load_surrogate().adapted(sample_rate,
-    n_fft)`` has the same bands, but wasn't trained on them.
+    n_fft)`` has the same bands; it was trained for 8 kHz with n_fft 2048, too.
 
     Returns
     -------

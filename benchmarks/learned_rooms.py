@@ -195,6 +195,8 @@ def room_bars(rooms):
         what, share = f"surrogate at {USUAL} − gauss at {MANY}", (more[USUAL] > 0).mean()
         bars.append(Bar(f"{n} talkers: {what}, ISS", more[USUAL].mean(), GAIN_BARS[n], "dB"))
         bars.append(Bar(f"{n} talkers: share of rooms where that is > 0", share, SHARE_BAR))
+        improved = (ours[USUAL] > 0).mean()
+        bars.append(Bar(f"{n} talkers: share of mixtures that improve", improved, SHARE_BAR))
         if n == 2:
             what = f"surrogate at {STEPS[0]} − gauss at {MANY}"
             bars.append(Bar(f"{n} talkers: {what}, ISS", more[STEPS[0]].mean(), 0.0, "dB"))

@@ -98,12 +98,13 @@ def test_the_window_is_that_best_at_the_last_iteration():
 def test_bars_of_rooms():
     table = pd.concat([lines_of(GAINS), lines_of(GAINS, 3)])
     bars = rooms.room_bars(table)
-    expected = [2.25, 0.5, -0.5, -0.5, 1.5, -1.0]
-    assert [bar.measured for bar in bars[:6]] == pytest.approx(expected)
-    assert [bar.bar for bar in bars[:6]] == [2.0, 0.85, 0.0, -0.5, -0.5, -0.5]
-    assert [bar.verdict for bar in bars[:6]] == ["ok", "short", "short", "ok", "ok", "short"]
-    assert [bar.measured for bar in bars[6:]] == pytest.approx(expected[:2] + expected[3:])
-    assert bars[6].bar == 1.5
+    expected = [2.25, 0.5, 1.0, -0.5, -0.5, 1.5, -1.0]
+    assert [bar.measured for bar in bars[:7]] == pytest.approx(expected)
+    assert [bar.bar for bar in bars[:7]] == [2.0, 0.85, 0.85, 0.0, -0.5, -0.5, -0.5]
+    verdicts = ["ok", "short", "ok", "short", "ok", "ok", "short"]
+    assert [bar.verdict for bar in bars[:7]] == verdicts
+    assert [bar.measured for bar in bars[7:]] == pytest.approx(expected[:3] + expected[4:])
+    assert bars[7].bar == 1.5
 
 
 def test_intervals_are_those_of_the_binomial():

@@ -227,7 +227,7 @@ def data_folder(tmp_path_factory, monkeypatch):
 @pytest.mark.slow
 def test_rooms_run_without_recordings(talkers, tmp_path, capsys):
     bars, real = rooms.measure(tmp_path, quick=True)
-    assert not real and len(bars) == 11 and "synthetic" in capsys.readouterr().out
+    assert not real and len(bars) == 13 and "synthetic" in capsys.readouterr().out
     table = pd.read_csv(tmp_path / "learned_rooms.csv")
     assert set(table["method"]) == set(rooms.METHODS) and np.isfinite(table["gain"]).all()
     assert set(table["n_iter"]) == set(rooms.STEPS)

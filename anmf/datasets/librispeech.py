@@ -45,6 +45,7 @@ def load_librispeech(root, split, *, speakers=None, n_utterances=None, min_secon
         seconds : ndarray (n_clips,)
             Length of each clip.
         paths : list of Path (n_clips,)
+            File of each clip.
         sample_rate : int
             In Hz, 16000 as published.
         transcripts : list of (str or None) (n_clips,), or None

@@ -89,7 +89,12 @@ def load_weights(path, shapes=None, *, dtype=None):
 
 
 def load_about(path):
-    """Read what `save_weights` was told about the weights, a dictionary."""
+    """Read what `save_weights` was told about the weights, a dictionary.
+
+    Parameters
+    ----------
+    path : path
+    """
     return read_arrays(path, "anmf weights")[1]
 
 

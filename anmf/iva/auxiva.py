@@ -88,7 +88,7 @@ class AuxIVA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SeparatorMixin, 
     taps_ : complex ndarray (n_frequencies, n_taps, n_sources, n_channels)
         Filters of the delayed microphones, whose output is taken off the sources.
     objective_ : ndarray (n_iter_,)
-        After every iteration. It never rises, unless the source model is a function.
+        After every iteration. It never rises, unless the source model is learned or a function.
     n_iter_ : int
     n_features_in_ : int
         Number of channels.

@@ -17,7 +17,15 @@ ROUNDING = 8 * np.finfo(np.float64).eps
 
 
 class BSSEval(NamedTuple):
-    """Result of `bss_eval`: arrays (..., n_sources) in the order of the references."""
+    """Result of `bss_eval`: arrays (..., n_sources) in the order of the references.
+
+    Attributes
+    ----------
+    sdr, sir, sar : array
+        Ratios in dB.
+    permutation : array of int
+        The estimate of each reference.
+    """
 
     sdr: np.ndarray
     sir: np.ndarray

@@ -11,7 +11,15 @@ from anmf.metrics.permutation import picked
 
 
 class SpeakerError(NamedTuple):
-    """Result of `speaker_error_rate`; ``rate = miss + false_alarm + confusion``."""
+    """Result of `speaker_error_rate`; ``rate = miss + false_alarm + confusion``.
+
+    Attributes
+    ----------
+    rate, miss, false_alarm, confusion : float
+        Shares of the speakers' time.
+    permutation : ndarray of int (K,)
+        The estimate of each true speaker, −1 for none that shares a frame with it.
+    """
 
     rate: float
     miss: float

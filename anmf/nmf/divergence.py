@@ -5,6 +5,7 @@ from numbers import Real
 from anmf._core.arrays import total
 
 BETA_LOSSES = {"frobenius": 2.0, "kullback-leibler": 1.0, "itakura-saito": 0.0}
+"""The number β of the losses that have a name."""
 
 
 def resolve_beta(beta_loss):

@@ -96,6 +96,8 @@ METHODS = {
         "mu": Learner(learn_paired_mu, **_PUBLISHED),
     },
 }
+"""Methods of `NMF_separation` by name; of each, the `Learner` of every solver by name. The solver
+'auto' is the first that suits the loss."""
 
 
 def resolve_learner(method, solver, beta):

@@ -1,4 +1,4 @@
-"""The README's Python runs as it stands."""
+"""The Python of the README, of the guide and of CONTRIBUTING runs as it stands."""
 
 import re
 from pathlib import Path
@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
+GUIDE = ["docs/start.md", *sorted(str(p.relative_to(ROOT)) for p in ROOT.glob("docs/guide/*.md"))]
+PAGES = ["README.md", "CONTRIBUTING.md", *GUIDE]
 BLOCKS = [
     pytest.param(code, id=f"{name} {i}")
-    for name in ("README.md", "CONTRIBUTING.md")
+    for name in PAGES
     for i, code in enumerate(re.findall(r"```python\n(.*?)```", (ROOT / name).read_text(), re.S))
 ]
 

@@ -1,10 +1,16 @@
 """The contract that every estimator of the package shares."""
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from anmf._core.arrays import is_array, moved
 from anmf._core.checks import check_choice
+from anmf._core.types import Array
 from anmf.metrics import METRICS, mean_score
+
+__all__ = ["SeparatorMixin"]
 
 
 class SeparatorMixin:
@@ -12,35 +18,54 @@ class SeparatorMixin:
 
     ``separate(X)`` takes mixtures X (n, m) and returns their parts (n, n_sources, m). Where the
     model is mixture-consistent, ``separate(X).sum(axis=1)`` gives X back.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> class Halves(SeparatorMixin):
+    ...     def fit(self, X, y=None):
+    ...         return self
+    ...
+    ...     def separate(self, X):
+    ...         return np.stack([X / 2, X / 2], axis=1)
+    >>> Halves().fit_separate(np.array([[2.0, 4.0]]))
+    array([[[1., 2.],
+            [1., 2.]]])
+    >>> Halves().score(np.array([[2.0, 4.0]]), [[[2.0, 3.0], [0.0, 1.0]]], metric="snr") > 0
+    True
     """
 
-    def fit_separate(self, X, y=None, **fit_params):
+    def fit_separate(
+        self: Any, X: ArrayLike, y: ArrayLike | None = None, **fit_params: Any
+    ) -> Array:
         """Fit to `X` and `y`, then separate `X`.
 
         Parameters
         ----------
-        X : array (n, m)
-        y : array, optional
-            As in ``fit``.
+        X : array-like of shape (n, m)
+            Samples to learn from and to separate.
+        y : array-like of shape (n,) or (n, n_sources, m), default None
+            What is known of the samples, as ``fit`` takes it.
         **fit_params
             Passed to ``fit``.
 
         Returns
         -------
-        array (n, n_sources, m)
+        array of shape (n, n_sources, m)
+            Parts of the samples, as ``separate`` returns them.
         """
         return self.fit(X, y, **fit_params).separate(X)
 
-    def score(self, X, y, metric="psnr"):
+    def score(self: Any, X: ArrayLike, y: ArrayLike, metric: str = "psnr") -> float:
         """Mean quality of the separated parts in dB, higher is better.
 
         Parameters
         ----------
-        X : array (n, m)
+        X : array-like of shape (n, m)
             Mixtures.
-        y : array (n, n_sources, m)
+        y : array-like of shape (n, n_sources, m)
             Their true parts.
-        metric : str
+        metric : str, default 'psnr'
             A name of `anmf.metrics.METRICS`.
 
         Returns

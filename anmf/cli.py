@@ -3,7 +3,9 @@
 import argparse
 import os
 import sys
+from collections.abc import Sequence
 from functools import partial
+from typing import NoReturn
 
 from anmf import __version__
 
@@ -11,17 +13,17 @@ from anmf import __version__
 class _Parser(argparse.ArgumentParser):
     """A parser whose complaints are one line."""
 
-    def error(self, message):
+    def error(self, message: str) -> NoReturn:
         raise ValueError(f"{message}; see: {self.prog} --help")
 
 
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> int:
     """Run the command.
 
     Parameters
     ----------
-    argv : sequence of str, optional
-        Arguments; those of the process when not given.
+    argv : sequence of str or None, default None
+        Arguments; None for those of the process.
 
     Returns
     -------
@@ -52,7 +54,7 @@ def main(argv=None):
         return 130
 
 
-def build_parser():
+def build_parser() -> argparse.ArgumentParser:
     """Parser of the command line.
 
     Returns

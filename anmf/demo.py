@@ -2,12 +2,15 @@
 
 import os
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from anmf._core.checks import check_count
+from anmf._core.types import PathLike
 from anmf.datasets import load_digit_mixtures
 from anmf.metrics import psnr
 from anmf.nmf import METHODS, NMF_separation
@@ -23,13 +26,16 @@ Next, with your own rows X and the source of each row y:
 class Result:
     """How one method did.
 
-    Attributes
+    Parameters
     ----------
     method : str
+        A name of `anmf.nmf.METHODS`.
     before, after : float
         Mean PSNR in dB of the mixture as its own estimate of each part, and of the parts.
     fit_seconds, separate_seconds : float
-    parts : ndarray (n, n_sources, m)
+        How long it took to learn the bases, and to separate all mixtures.
+    parts : ndarray of shape (n, n_sources, m)
+        What was separated.
     """
 
     method: str
@@ -40,19 +46,26 @@ class Result:
     parts: np.ndarray
 
 
-def run_demo(digits=(0, 1), n_components=64, seed=0, output=None, report=print):
+def run_demo(
+    digits: Sequence[int] = (0, 1),
+    n_components: int = 64,
+    seed: int = 0,
+    output: PathLike | None = None,
+    report: Callable[[str], object] = print,
+) -> list[Result]:
     """Separate mixtures of digits with every method, and report how well and how fast.
 
     Parameters
     ----------
-    digits : sequence of int
+    digits : sequence of int, default (0, 1)
         The sources, at least two different digits.
-    n_components : int
+    n_components : int, default 64
         Components of each source.
-    seed : int
-    output : path, optional
-        Where to save a picture of the separation; none when not given.
-    report : callable
+    seed : int, default 0
+        Seed of all random draws.
+    output : path or None, default None
+        Where to save a picture of the separation, a .png file; None for no picture.
+    report : callable, default print
         Receives the lines of text one by one.
 
     Returns
@@ -67,8 +80,7 @@ def run_demo(digits=(0, 1), n_components=64, seed=0, output=None, report=print):
     OSError
         When the picture can't be written.
     """
-    if output is not None:
-        output = check_output(output)
+    picture = None if output is None else check_output(output)
     check_count("seed", seed, minimum=0)
     data = load_digit_mixtures(digits, random_state=seed)
     check_size(n_components, data)
@@ -81,13 +93,13 @@ def run_demo(digits=(0, 1), n_components=64, seed=0, output=None, report=print):
     report(f"Ready after {warm_up(data, n_components):.1f} s, which the table leaves out.\n")
     results = [measure(method, data, n_components, seed) for method in METHODS]
     report(format_table(results))
-    if output is not None:
-        report(draw(results[0], data, output))
+    if picture is not None:
+        report(draw(results[0], data, picture))
     report(f"\n{NEXT}")
     return results
 
 
-def check_output(output):
+def check_output(output: PathLike) -> Path:
     """Path of the picture, refused before any work if it can't be written."""
     output = Path(output).expanduser()
     if output.is_dir():
@@ -103,7 +115,7 @@ def check_output(output):
     return output
 
 
-def check_size(n_components, data):
+def check_size(n_components: int, data: Any) -> None:
     """Raise unless every source has enough training images for its components."""
     fewest = int(np.bincount(data.y_train).min())
     if not 1 <= n_components <= fewest:
@@ -113,7 +125,7 @@ def check_size(n_components, data):
         )
 
 
-def warm_up(data, n_components):
+def warm_up(data: Any, n_components: int) -> float:
     """Fit briefly and separate, so that compilation isn't taken for the speed of a method.
 
     Returns
@@ -128,7 +140,7 @@ def warm_up(data, n_components):
     return time.perf_counter() - start
 
 
-def measure(method, data, n_components, seed):
+def measure(method: str, data: Any, n_components: int, seed: int) -> Result:
     """Fit one method and separate the mixtures.
 
     Returns
@@ -151,7 +163,7 @@ def measure(method, data, n_components, seed):
     )
 
 
-def format_table(results):
+def format_table(results: Sequence[Result]) -> str:
     """Results as lines of aligned columns.
 
     Returns
@@ -170,14 +182,14 @@ def format_table(results):
     return "\n".join(lines)
 
 
-def draw(result, data, output):
+def draw(result: Result, data: Any, output: Path) -> str:
     """Save a picture of the first separations; tell where it is, or what it needs.
 
     Returns
     -------
     str
     """
-    from anmf.plotting import blank_figure, plot_separation
+    from anmf.plotting.pictures import blank_figure, plot_separation
 
     try:
         fig = blank_figure((2.4 + 2.3 * len(data.digits), 8.9))

@@ -7,12 +7,17 @@ and of NumPy only.
 
 import os
 import sys
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 from anmf import __version__
 from anmf._core.optional import require
+from anmf._core.types import PathLike
+
+__all__ = ["load_model", "save_model"]
 
 SUFFIX = ".skops"
 VERSION = 1
@@ -22,7 +27,7 @@ _FORMAT = "anmf model"
 _PACKAGES = ("anmf", "numpy")
 
 
-def save_model(path, model, *, overwrite=False):
+def save_model(path: PathLike, model: Any, *, overwrite: bool = False) -> None:
     """Write a fitted estimator to a file, whole or not at all.
 
     Parameters
@@ -31,7 +36,7 @@ def save_model(path, model, *, overwrite=False):
         Ends in .skops. Its folder must exist.
     model : estimator
         Of this package, for example a fitted `anmf.SpeechEnhancer`.
-    overwrite : bool
+    overwrite : bool, default False
         Whether a file of that name may be replaced.
 
     Raises
@@ -75,16 +80,18 @@ def save_model(path, model, *, overwrite=False):
         unfinished.write_bytes(data)
 
 
-def load_model(path):
+def load_model(path: PathLike) -> Any:
     """Read a fitted estimator from a file that `save_model` wrote.
 
     Parameters
     ----------
     path : path
+        A file that `save_model` or ``anmf train`` wrote.
 
     Returns
     -------
     estimator
+        As it was saved: fitted, with the same parameters.
 
     Raises
     ------
@@ -95,6 +102,17 @@ def load_model(path):
         from elsewhere than this package and NumPy.
     ImportError
         If skops isn't installed.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from anmf import SpeechEnhancer
+    >>> from anmf.models import load_model, save_model
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_model(f"{folder}/m.skops", SpeechEnhancer(n_fft=512, random_state=0).fit())
+    ...     model = load_model(f"{folder}/m.skops")
+    >>> model.bases_[0].shape
+    (128, 257)
     """
     path = Path(path).expanduser()
     if not path.exists():
@@ -124,7 +142,7 @@ def load_model(path):
     return content["estimator"]
 
 
-def check_model_path(path, overwrite):
+def check_model_path(path: PathLike, overwrite: bool) -> Path:
     """Path of a model to write, refused if it can't be, and if skops isn't installed."""
     require("skops.io", "models")
     if Path(path).suffix.lower() != SUFFIX:
@@ -132,16 +150,25 @@ def check_model_path(path, overwrite):
     return check_output(path, overwrite)
 
 
-def check_output(path, overwrite):
+def check_output(path: PathLike, overwrite: bool) -> Path:
     """Path of a file to write, refused if it can't be, or exists and `overwrite` is false.
+
+    Parameters
+    ----------
+    path : path
+        A file to write, with or without ~ for the home folder.
+    overwrite : bool
+        Whether a file of that name may be replaced.
 
     Returns
     -------
     Path
+        Without ~.
 
     Raises
     ------
     FileExistsError, IsADirectoryError, FileNotFoundError, PermissionError
+        Whatever would keep it from being written.
     """
     path = Path(path).expanduser()
     if path.is_dir():
@@ -160,7 +187,7 @@ def check_output(path, overwrite):
 
 
 @contextmanager
-def replacing(path):
+def replacing(path: Path) -> Iterator[Path]:
     """A temporary name beside `path` that becomes `path` if all goes well, and else vanishes."""
     unfinished = path.with_name(f".{uuid4().hex}{path.suffix}")
     try:
@@ -177,6 +204,9 @@ def _check_types(what, names):
     names would run it.
     """
     import anmf.audio
+    import anmf.deep
+    import anmf.embedding
+    import anmf.iva
     import anmf.nmf  # noqa: F401
 
     refused = sorted(name for name in names if not _is_known(name))

@@ -38,7 +38,7 @@ DOORS = {
 ONLY_IN = {
     "numba": {"_core/jit.py"},
     "array_api_compat": {"_core/arrays.py"},
-    "matplotlib": {"plotting.py"},
+    "matplotlib": {"plotting/pictures.py"},
     "argparse": {"cli.py"},
     "skops": {"models.py"},
 }

@@ -1,12 +1,18 @@
-"""Pictures: what is drawn where, and what is refused."""
+"""Pictures and players: what is drawn or heard where, and what is refused."""
 
+import base64
+import io
+import re
 import sys
+from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+import soundfile
 
 from anmf import NMF, NMF_separation
-from anmf.plotting import blank_figure, plot_components, plot_objective, plot_separation
+from anmf.plotting import listen, plot_components, plot_objective, plot_separation
+from anmf.plotting.pictures import blank_figure
 
 plt = pytest.importorskip("matplotlib.pyplot")
 plt.switch_backend("Agg")
@@ -198,3 +204,114 @@ def test_without_matplotlib(monkeypatch):
         monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(ImportError, match=r"matplotlib is needed .*pip install 'anmf\[plot\]'"):
         plot_components(np.eye(3))
+
+
+class Page(HTMLParser):
+    """Captions, and what the players below them play, in the order of a page."""
+
+    def __init__(self, players):
+        super().__init__()
+        self.open, self.captions, self.labels, self.sounds = [], [], [], []
+        self.feed(players._repr_html_())
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.open.append(tag)
+        if tag == "audio":
+            attrs = dict(attrs)
+            assert "controls" in attrs
+            self.labels.append(attrs["aria-label"])
+            kind, data = attrs["src"].split(",")
+            assert kind == "data:audio/wav;base64"
+            file = io.BytesIO(base64.b64decode(data, validate=True))
+            assert soundfile.info(file).subtype == "PCM_16"
+            file.seek(0)
+            self.sounds.append(soundfile.read(file, dtype="int16"))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if "span" in self.open:
+            self.captions.append(data)
+
+
+def test_players_play_the_sounds_in_their_order():
+    sounds = {"mixture": RNG.normal(size=400), "b": 2 * RNG.normal(size=300), "a": np.zeros(200)}
+    players = listen(sounds, 11025)
+    page = Page(players)
+    assert page.captions == page.labels == list(players.captions) == list(sounds)
+    assert not page.open
+    peak = max(np.abs(x).max() for x in sounds.values())
+    for x, (heard, rate) in zip(sounds.values(), page.sounds, strict=True):
+        assert rate == 11025
+        np.testing.assert_array_equal(heard, np.rint(32767 * x / peak))
+
+
+@pytest.mark.parametrize("level", [1e-30, 0.1, 1.0, 1e30])
+def test_players_keep_the_ratio_of_levels(level):
+    tone = np.sin(0.1 * np.arange(1000))
+    (loud, _), (soft, _) = Page(
+        listen({"loud": -level * tone, "soft": level / 4 * tone}, 8000)
+    ).sounds
+    assert np.abs(loud.astype(int)).max() == 32767
+    np.testing.assert_allclose(loud, -4.0 * soft, atol=2.5)
+
+
+def test_players_of_silence_are_silent():
+    ((heard, _),) = Page(listen({"nothing": np.zeros(8)}, 8000)).sounds
+    assert len(heard) == 8 and not heard.any()
+
+
+def test_players_take_arrays_of_other_kinds():
+    x = RNG.normal(size=50)
+    sounds = {"list": x.tolist(), "float32": x.astype(np.float32), "strided": np.repeat(x, 2)[::2]}
+    heard = [samples for samples, _ in Page(listen(sounds, np.int64(8000))).sounds]
+    for samples in heard:
+        np.testing.assert_allclose(samples, heard[0], atol=1)
+    before = x.copy()
+    listen({"x": x}, 8000)
+    np.testing.assert_array_equal(x, before)
+
+
+def test_captions_are_escaped():
+    caption = """<script>"a" & 'b'</script>"""
+    players = listen({caption: np.ones(4), 2: np.ones(4)}, 8000)
+    page = Page(players)
+    assert "".join(page.captions) == caption + "2"
+    assert page.labels == [caption, "2"]
+    assert "<script" not in players._repr_html_()
+
+
+def test_players_fit_narrow_screens():
+    text = listen({"a": np.ones(4)}, 8000)._repr_html_()
+    assert "flex-wrap: wrap" in text and "min-width: 0" in text
+    assert not re.search(r"width: *\d+px", text)
+
+
+def test_players_have_a_short_repr():
+    assert repr(listen({"a": np.ones(4000)}, 8000)) == "Players(captions=('a',))"
+
+
+@pytest.mark.parametrize(
+    ("sounds", "rate", "message"),
+    [
+        ({}, 8000, "sounds is empty; expected a dictionary of waveforms"),
+        ([np.ones(4)], 8000, "sounds is of type list; expected a dictionary"),
+        ({"a": np.ones(4), "b": np.ones((4, 2))}, 8000, r"sounds\['b'\] has shape \(4, 2\)"),
+        ({"a": np.array(1.0)}, 8000, r"sounds\['a'\] has shape \(\)"),
+        ({"a": np.ones(0)}, 8000, r"sounds\['a'\] is empty"),
+        ({"a": np.array([0.0, np.nan])}, 8000, r"sounds\['a'\] holds NaN .* first at index \[1\]"),
+        ({"a": np.array([0.0, -np.inf])}, 8000, r"sounds\['a'\] holds NaN or infinity"),
+        ({"a": np.ones(4, np.int16)}, 8000, r"sounds\['a'\] has dtype int16"),
+        ({"a": np.ones(4, complex)}, 8000, r"sounds\['a'\] is complex"),
+        ({"a": np.ones(4)}, 0, "sample_rate=0 must be an integer of at least 3000"),
+        ({"a": np.ones(4)}, 8000.0, "sample_rate=8000.0 must be an integer"),
+        ({"a": np.ones(4)}, True, "sample_rate=True must be an integer"),
+        ({"a": np.ones(4)}, 10**12, "sample_rate=1000000000000 must be at most 768000 Hz"),
+    ],
+)
+def test_players_refused(monkeypatch, sounds, rate, message):
+    monkeypatch.setattr("anmf.plotting.players._encode_wav", None)  # refused before work starts
+    with pytest.raises(ValueError, match=message):
+        listen(sounds, rate)

@@ -1,5 +1,7 @@
 """Array namespaces: which library an array belongs to, and how to move between it and the host."""
 
+from typing import Any
+
 import array_api_compat
 import numpy as np
 from scipy import sparse
@@ -25,7 +27,7 @@ def is_foreign(x):
     )
 
 
-def to_host(x):
+def to_host(x: Any) -> np.ndarray:
     """Copy `x` to a NumPy array, from whatever library and device it lives on."""
     if not is_foreign(x):
         return np.asarray(x)

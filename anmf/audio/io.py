@@ -1,6 +1,7 @@
 """Read audio files: whole, in blocks, or only what they are."""
 
 import re
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from anmf._core.checks import check_choice, check_count
+from anmf._core.types import PathLike
 
 SUFFIXES = (".aif", ".aiff", ".flac", ".mp3", ".ogg", ".wav")
 """Endings of the files that `find_audio` lists; reading goes by content."""
@@ -20,17 +22,23 @@ _UNKNOWN_LENGTH = 0x7FFF0000
 class AudioInfo:
     """What the header of an audio file tells.
 
-    Attributes
+    Parameters
     ----------
     sample_rate : int
         In Hz.
     n_times : int
         Samples a channel.
     n_channels : int
+        Channels, one a microphone or loudspeaker.
     format : str
         Such as 'WAV' or 'FLAC'.
     subtype : str
         Such as 'PCM_16' or 'FLOAT'.
+
+    Examples
+    --------
+    >>> AudioInfo(16000, 24000, 2, "WAV", "PCM_16").duration
+    1.5
     """
 
     sample_rate: int
@@ -40,47 +48,62 @@ class AudioInfo:
     subtype: str
 
     @property
-    def duration(self):
+    def duration(self) -> float:
         """Length in seconds."""
         return self.n_times / self.sample_rate
 
 
-def audio_info(path):
+def audio_info(path: PathLike) -> AudioInfo:
     """Sampling rate, length and format of an audio file, from its header alone.
 
     Parameters
     ----------
     path : path
+        A file that libsndfile reads: WAV, FLAC, OGG, MP3, AIFF.
 
     Returns
     -------
     AudioInfo
+        With ``sample_rate``, ``n_times``, ``n_channels``, ``format``, ``subtype``, ``duration``.
 
     Raises
     ------
     FileNotFoundError, ValueError
         As in `read_audio`.
+
+    Examples
+    --------
+    >>> import numpy as np, tempfile
+    >>> from anmf.audio import audio_info, write_audio
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_audio(f"{folder}/silence.wav", np.zeros((4000, 2)), 8000)
+    ...     info = audio_info(f"{folder}/silence.wav")
+    >>> info.sample_rate, info.n_channels, info.duration
+    (8000, 2, 0.5)
     """
     with _opened(path) as file:
         return AudioInfo(file.samplerate, file.frames, file.channels, file.format, file.subtype)
 
 
-def read_audio(path, sample_rate=None, mono=False, dtype="float32"):
+def read_audio(
+    path: PathLike, sample_rate: int | None = None, mono: bool = False, dtype: str = "float32"
+) -> tuple[np.ndarray, int]:
     """Read an audio file.
 
     Parameters
     ----------
     path : path
         A file that libsndfile reads: WAV, FLAC, OGG, MP3, AIFF.
-    sample_rate : int or None
+    sample_rate : int or None, default None
         Resample to so many Hz (band-limited, by soxr); None keeps the rate of the file.
-    mono : bool
+    mono : bool, default False
         Whether to average the channels.
-    dtype : {'float32', 'float64'}
+    dtype : {'float32', 'float64'}, default 'float32'
+        Type of the samples.
 
     Returns
     -------
-    x : ndarray (n_times,) or (n_times, n_channels)
+    x : ndarray of shape (n_times,) or (n_times, n_channels)
         Samples with full scale 1; one axis if there is one channel.
     sample_rate : int
         In Hz.
@@ -116,25 +139,40 @@ def read_audio(path, sample_rate=None, mono=False, dtype="float32"):
     return np.ascontiguousarray(x), int(sample_rate)
 
 
-def read_blocks(path, block_size=65536, mono=False, dtype="float32"):
+def read_blocks(
+    path: PathLike, block_size: int = 65536, mono: bool = False, dtype: str = "float32"
+) -> Iterator[np.ndarray]:
     """Read an audio file piece by piece, in constant memory.
 
     Parameters
     ----------
     path : path
-    block_size : int
+        A file that libsndfile reads: WAV, FLAC, OGG, MP3, AIFF.
+    block_size : int, default 65536
         Samples (a channel) in a block; the last block may be shorter.
-    mono, dtype
-        As in `read_audio`. The sampling rate stays that of the file (see `audio_info`).
+    mono : bool, default False
+        Whether to average the channels.
+    dtype : {'float32', 'float64'}, default 'float32'
+        Type of the samples.
 
     Returns
     -------
-    iterator of ndarray (n,) or (n, n_channels)
+    iterator of ndarray of shape (n,) or (n, n_channels)
+        Consecutive pieces, at the sampling rate of the file (see `audio_info`).
 
     Raises
     ------
     FileNotFoundError, ValueError
         As in `read_audio`: at once for what the header tells, on the way for damage further on.
+
+    Examples
+    --------
+    >>> import numpy as np, tempfile
+    >>> from anmf.audio import read_blocks, write_audio
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_audio(f"{folder}/silence.wav", np.zeros(1000), 8000)
+    ...     [len(block) for block in read_blocks(f"{folder}/silence.wav", block_size=400)]
+    [400, 400, 200]
     """
     check_count("block_size", block_size)
     check_choice("dtype", dtype, ("float32", "float64"))
@@ -142,13 +180,14 @@ def read_blocks(path, block_size=65536, mono=False, dtype="float32"):
     return _blocks(path, block_size, mono, dtype)
 
 
-def find_audio(folder, recursive=True):
+def find_audio(folder: PathLike, recursive: bool = True) -> list[Path]:
     """Audio files in a folder, sorted by path.
 
     Parameters
     ----------
     folder : path
-    recursive : bool
+        Where to look.
+    recursive : bool, default True
         Whether folders inside count too.
 
     Returns
@@ -162,6 +201,16 @@ def find_audio(folder, recursive=True):
         If there is no such folder.
     ValueError
         If it isn't a folder, or holds no audio.
+
+    Examples
+    --------
+    >>> import numpy as np, tempfile
+    >>> from anmf.audio import find_audio, write_audio
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for name in ("b.wav", "a.flac"):
+    ...         write_audio(f"{folder}/{name}", np.zeros(100), 8000)
+    ...     [path.name for path in find_audio(folder)]
+    ['a.flac', 'b.wav']
     """
     folder = Path(folder).expanduser()
     if not folder.exists():

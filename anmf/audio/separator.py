@@ -1,14 +1,19 @@
 """The estimator `AudioSeparator`: waveforms in, waveforms out."""
 
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import check_is_fitted
 
 from anmf._core.checks import check_choice, check_count, check_real
+from anmf._core.types import PathLike
+from anmf.audio.frames import Window, check_frames
 from anmf.audio.io import audio_info, read_blocks
-from anmf.audio.stft import check_frames, istft, stft
+from anmf.audio.stft import istft, stft
 from anmf.audio.stream import separate_blocks
 from anmf.audio.targets import phase_sensitive_shares, read_examples
 from anmf.audio.waveforms import check_waveform, level_of
@@ -31,19 +36,23 @@ class AudioSeparator(SeparatorMixin, BaseEstimator):
     estimator : estimator
         Has ``fit(X, y)`` and ``separate(X)``, (n, m) to (n, n_sources, m), as
         `anmf.NMF_separation` has. A clone of it is fitted.
-    n_fft, hop_length, window
-        As in `anmf.audio.STFT`.
-    power : float
+    n_fft : int, default 1024
+        Samples in a frame.
+    hop_length : int or None, default None
+        Samples between frames, at most `n_fft`; None for a quarter of `n_fft`.
+    window : str, tuple or array-like of shape (n_fft,), default 'hann'
+        What `scipy.signal.get_window` takes, or the window itself.
+    power : float, default 1.0
         Rows are magnitudes to this power: 1, or 2 for power spectra, where masks are Wiener
         filters.
-    normalize : {'file', 'training', 'none'}
+    normalize : {'file', 'training', 'none'}, default 'file'
         What waveforms are divided by before they reach the estimator: 'file', the root mean square
         of each, so that ``separate(c * x)`` is ``c * separate(x)``; 'training', that of all
         training waveforms together; or nothing.
-    silence_threshold : float
+    silence_threshold : float, default 0.001
         Frames with less energy than this share of the mean energy of a frame of their waveform are
         left out of training.
-    sample_rate : int or None
+    sample_rate : int or None, default None
         In Hz. `separate_file` refuses files with another rate; None takes any.
 
     Attributes
@@ -51,6 +60,7 @@ class AudioSeparator(SeparatorMixin, BaseEstimator):
     estimator_ : estimator
         The fitted clone.
     n_sources_ : int
+        Number of parts that the estimator makes.
     level_ : float
         Root mean square of all training waveforms together.
 
@@ -96,8 +106,10 @@ class AudioSeparator(SeparatorMixin, BaseEstimator):
     True
     """
 
-    def __init__(self, estimator, *, n_fft=1024, hop_length=None, window="hann", power=1.0,
-                 normalize="file", silence_threshold=1e-3, sample_rate=None):  # fmt: skip
+    def __init__(self, estimator: Any, *, n_fft: int = 1024, hop_length: int | None = None,
+                 window: Window = "hann", power: float = 1.0, normalize: str = "file",
+                 silence_threshold: float = 1e-3,
+                 sample_rate: int | None = None) -> None:  # fmt: skip
         self.estimator = estimator
         self.n_fft = n_fft
         self.hop_length = hop_length
@@ -107,14 +119,18 @@ class AudioSeparator(SeparatorMixin, BaseEstimator):
         self.silence_threshold = silence_threshold
         self.sample_rate = sample_rate
 
-    def fit(self, waveforms, y=None):
+    def fit(
+        self,
+        waveforms: ArrayLike | Sequence[ArrayLike] | None,
+        y: ArrayLike | Sequence[ArrayLike | None] | None = None,
+    ) -> Self:
         """Train a clone of the estimator on the spectra of waveforms.
 
         Parameters
         ----------
-        waveforms : array of float (n_times,) or (n_times, n_channels), list of these, or None
-            None for the sums of the parts in `y`.
-        y : sequence of int, (list of) array (n_times, n_sources[, n_channels]), or None
+        waveforms : array-like of shape (n_times,) or (n_times, n_channels), list of these, or None
+            Recordings to learn from, floats; None for the sums of the parts in `y`.
+        y : sequence of int, array (n_times, n_sources[, n_channels]) or list of these, default None
             Weak supervision: the source of each waveform, −1 for a mixture. Strong: the true parts
             of each waveform, with None for those that are unknown. Nothing, if the estimator needs
             nothing.
@@ -122,6 +138,7 @@ class AudioSeparator(SeparatorMixin, BaseEstimator):
         Returns
         -------
         self
+            With the fitted ``estimator_``.
 
         Raises
         ------
@@ -130,10 +147,10 @@ class AudioSeparator(SeparatorMixin, BaseEstimator):
             estimator raises.
         """
         self._check_parameters()
-        waveforms, labels, parts = read_examples(waveforms, y)
-        energy = sum(np.square(x, dtype=np.float64).sum() for x in waveforms)
-        self.level_ = float(np.sqrt(energy / sum(x.size for x in waveforms)))
-        rows, kept = zip(*(self._training_rows(x) for x in waveforms), strict=True)
+        examples, labels, parts = read_examples(waveforms, y)
+        energy = sum(np.square(x, dtype=np.float64).sum() for x in examples)
+        self.level_ = float(np.sqrt(energy / sum(x.size for x in examples)))
+        rows, kept = zip(*(self._training_rows(x) for x in examples), strict=True)
         for i, frames in enumerate(kept):
             if not frames.any() and y is not None:
                 raise ValueError(f"waveforms[{i}] is silent throughout; leave it out")
@@ -141,44 +158,48 @@ class AudioSeparator(SeparatorMixin, BaseEstimator):
         X = np.concatenate([V if frames.all() else V[frames] for V, frames in sounding])
         if not len(X):
             raise ValueError("waveforms are silent throughout; expected something to learn from")
-        target = ()
+        target: tuple = ()
         if labels is not None:
             target = (np.repeat(labels, [frames.sum() for frames in kept]),)
         elif parts is not None:
-            target = (self._true_rows(waveforms, parts, rows, kept),)
+            target = (self._true_rows(examples, parts, rows, kept),)
         del rows  # a copy of X
         self.estimator_ = clone(self.estimator).fit(X, *target)
         self.n_sources_ = self._shares(X[:1]).shape[1]
         return self
 
-    def rows(self, x):
+    def rows(self, x: ArrayLike) -> np.ndarray:
         """What the estimator is given of a waveform in training.
 
         Parameters
         ----------
-        x : array of float (n_times,) or (n_times, n_channels)
+        x : array-like of float, shape (n_times,) or (n_times, n_channels)
+            A recording.
 
         Returns
         -------
-        ndarray (n_frames, n_fft // 2 + 1)
+        ndarray of shape (n_frames, n_fft // 2 + 1)
             Rows of all frames that aren't silent.
         """
         self._check_parameters()
         V, kept = self._training_rows(check_waveform(x))
         return V[kept]
 
-    def separate(self, x, *, level=None):
+    def separate(
+        self, x: ArrayLike | Sequence[ArrayLike], *, level: float | None = None
+    ) -> np.ndarray | list[np.ndarray]:
         """Parts of mixtures.
 
         Parameters
         ----------
-        x : array of float (n_times,) or (n_times, n_channels), or list of these
-        level : float or None
+        x : array-like of float, shape (n_times,) or (n_times, n_channels), or list of these
+            Recordings; channels are separated with the same masks.
+        level : float or None, default None
             Divide by this instead of what `normalize` says.
 
         Returns
         -------
-        ndarray (n_times, n_sources) or (n_times, n_sources, n_channels), or list of these
+        ndarray of shape (n_times, n_sources) or (n_times, n_sources, n_channels), or list of these
             They sum to `x`.
 
         Raises
@@ -193,7 +214,9 @@ class AudioSeparator(SeparatorMixin, BaseEstimator):
             return [self._separate(one, level) for one in x]
         return self._separate(check_waveform(x), level)
 
-    def separate_stream(self, blocks, *, level=None):
+    def separate_stream(
+        self, blocks: Iterable[ArrayLike], *, level: float | None = None
+    ) -> Iterator[np.ndarray]:
         """Parts of a mixture that comes in blocks, in constant memory.
 
         Parts come out less than `n_fft` samples after their mixture went in. Where the estimator
@@ -202,15 +225,15 @@ class AudioSeparator(SeparatorMixin, BaseEstimator):
 
         Parameters
         ----------
-        blocks : iterable of array of float (n,) or (n, n_channels)
+        blocks : iterable of array-like of float, shape (n,) or (n, n_channels)
             Consecutive pieces of any lengths.
-        level : float or None
+        level : float or None, default None
             What the samples are divided by: about the root mean square of the whole. None for
             that of the training waveforms (nothing, for ``normalize='none'``).
 
         Returns
         -------
-        iterator of ndarray (n, n_sources) or (n, n_sources, n_channels)
+        iterator of ndarray of shape (n, n_sources) or (n, n_sources, n_channels)
             Lengths differ from those of the blocks, but sum to the same.
         """
         check_is_fitted(self)
@@ -222,20 +245,31 @@ class AudioSeparator(SeparatorMixin, BaseEstimator):
             n_fft=self.n_fft, hop_length=self.hop_length, window=self.window,
         )  # fmt: skip
 
-    def separate_file(self, path, outputs, *, level=None, subtype=None, overwrite=False,
-                      block_size=65536):  # fmt: skip
+    def separate_file(
+        self,
+        path: PathLike,
+        outputs: Sequence[PathLike],
+        *,
+        level: float | None = None,
+        subtype: str | None = None,
+        overwrite: bool = False,
+        block_size: int = 65536,
+    ) -> None:
         """Separate a file into one file a source, in constant memory; all are written or none.
 
         Parameters
         ----------
         path : path
-        outputs : sequence of path (n_sources,)
+            The mixture, a file that `anmf.audio.read_audio` reads.
+        outputs : sequence of path, n_sources of them
             Files to write, as in `anmf.audio.write_audio`.
-        level : float or None
+        level : float or None, default None
             As in `separate`; the file is read twice if its own level is needed.
-        subtype, overwrite
-            As in `anmf.audio.write_audio`.
-        block_size : int
+        subtype : str or None, default None
+            Sample format of the outputs; None for the usual one of their endings.
+        overwrite : bool, default False
+            Whether files of these names may be replaced.
+        block_size : int, default 65536
             Samples read at once.
 
         Raises
@@ -262,16 +296,21 @@ class AudioSeparator(SeparatorMixin, BaseEstimator):
             for writer in writers:
                 writer.finish()
 
-    def score(self, waveforms, references, metric="si_sdr"):
+    def score(
+        self,
+        waveforms: ArrayLike | Sequence[ArrayLike],
+        references: ArrayLike | Sequence[ArrayLike],
+        metric: str = "si_sdr",
+    ) -> float:
         """Mean quality of the separated parts in dB, higher is better.
 
         Parameters
         ----------
-        waveforms : array of float (n_times,) or (n_times, n_channels), or list of these
+        waveforms : array-like of float, shape (n_times,) or (n_times, n_channels), or list of these
             Mixtures.
-        references : array (n_times, n_sources) or (n_times, n_sources, n_channels), or list
+        references : array-like of shape (n_times, n_sources[, n_channels]), or list of these
             Their true parts, in the order of the sources.
-        metric : str
+        metric : str, default 'si_sdr'
             A name of `anmf.metrics.METRICS`.
 
         Returns

@@ -1,13 +1,14 @@
 """Short-time Fourier transform with exact inverse, for waveforms of any length."""
 
+from typing import Self
+
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from anmf._core.checks import check_count
+from anmf.audio.frames import Window, check_frames, count_frames
 from anmf.audio.waveforms import check_real
-
-_LEAST_OVERLAP = 1e-3
-"""Least sum of squared windows that may be divided by, relative to the peak of one."""
 
 
 class STFT(TransformerMixin, BaseEstimator):
@@ -17,11 +18,11 @@ class STFT(TransformerMixin, BaseEstimator):
 
     Parameters
     ----------
-    n_fft : int
+    n_fft : int, default 1024
         Samples in a frame; odd numbers are fine.
-    hop_length : int or None
+    hop_length : int or None, default None
         Samples between frames, at most `n_fft`; None for a quarter of `n_fft`.
-    window : str, tuple or array (n_fft,)
+    window : str, tuple or array-like of shape (n_fft,), default 'hann'
         What `scipy.signal.get_window` takes, or the window itself.
 
     Notes
@@ -58,33 +59,43 @@ class STFT(TransformerMixin, BaseEstimator):
     (126, 257)
     """
 
-    def __init__(self, n_fft=1024, hop_length=None, window="hann"):
+    def __init__(
+        self, n_fft: int = 1024, hop_length: int | None = None, window: Window = "hann"
+    ) -> None:
         self.n_fft = n_fft
         self.hop_length = hop_length
         self.window = window
 
-    def fit(self, x=None, y=None):
-        """Check the parameters; `x` and `y` are ignored.
+    def fit(self, x: ArrayLike | None = None, y: None = None) -> Self:
+        """Check the parameters.
+
+        Parameters
+        ----------
+        x : array-like of shape (..., n_times) or None, default None
+            Ignored.
+        y : None
+            Ignored.
 
         Returns
         -------
         self
+            Nothing is learnt.
         """
         check_frames(self.n_fft, self.hop_length, self.window)
         return self
 
-    def transform(self, x):
+    def transform(self, x: ArrayLike) -> np.ndarray:
         """Spectra of waveforms.
 
         Parameters
         ----------
-        x : array of float (..., n_times)
+        x : array-like of float, shape (..., n_times)
             Time is the last axis, and leading axes are kept. Pass audio (n_times, n_channels) as
             ``x.T``.
 
         Returns
         -------
-        Z : complex ndarray (..., n_frames, n_fft // 2 + 1)
+        Z : complex ndarray of shape (..., n_frames, n_fft // 2 + 1)
             complex64 for float32, complex128 for float64.
 
         Raises
@@ -94,19 +105,21 @@ class STFT(TransformerMixin, BaseEstimator):
         """
         return stft(x, self.n_fft, self.hop_length, self.window)
 
-    def inverse_transform(self, Z, n_times=None):
+    def inverse_transform(self, Z: ArrayLike, n_times: int | None = None) -> np.ndarray:
         """Waveforms of spectra.
 
         Parameters
         ----------
-        Z : complex array (..., n_frames, n_fft // 2 + 1)
-        n_times : int or None
+        Z : complex array-like of shape (..., n_frames, n_fft // 2 + 1)
+            Spectra, one row a frame.
+        n_times : int or None, default None
             Samples of the waveform; None for as many as the frames cover, (n_frames − 1) ·
             hop_length, which is the length that went in rounded up to whole hops.
 
         Returns
         -------
-        ndarray of float (..., n_times)
+        ndarray of float, shape (..., n_times)
+            float32 for complex64, float64 for complex128.
 
         Raises
         ------
@@ -128,8 +141,31 @@ class STFT(TransformerMixin, BaseEstimator):
         return tags
 
 
-def stft(x, n_fft=1024, hop_length=None, window="hann"):
-    """Spectra of waveforms; parameters and result as in `STFT.transform`.
+def stft(
+    x: ArrayLike, n_fft: int = 1024, hop_length: int | None = None, window: Window = "hann"
+) -> np.ndarray:
+    """Spectra of waveforms, as `STFT.transform`.
+
+    Parameters
+    ----------
+    x : array-like of float, shape (..., n_times)
+        Time is the last axis, and leading axes are kept.
+    n_fft : int, default 1024
+        Samples in a frame.
+    hop_length : int or None, default None
+        Samples between frames, at most `n_fft`; None for a quarter of `n_fft`.
+    window : str, tuple or array-like of shape (n_fft,), default 'hann'
+        What `scipy.signal.get_window` takes, or the window itself.
+
+    Returns
+    -------
+    complex ndarray of shape (..., n_frames, n_fft // 2 + 1)
+        complex64 for float32, complex128 for float64.
+
+    Raises
+    ------
+    ValueError
+        For integers, complex numbers, NaN or infinity, empty waveforms and bad parameters.
 
     Examples
     --------
@@ -146,8 +182,38 @@ def stft(x, n_fft=1024, hop_length=None, window="hann"):
     return analyse(np.pad(x, padding), n_fft, hop_length, window)
 
 
-def istft(Z, n_fft=1024, hop_length=None, window="hann", *, n_times=None):
-    """Waveforms of spectra; parameters and result as in `STFT.inverse_transform`.
+def istft(
+    Z: ArrayLike,
+    n_fft: int = 1024,
+    hop_length: int | None = None,
+    window: Window = "hann",
+    *,
+    n_times: int | None = None,
+) -> np.ndarray:
+    """Waveforms of spectra, as `STFT.inverse_transform`.
+
+    Parameters
+    ----------
+    Z : complex array-like of shape (..., n_frames, n_fft // 2 + 1)
+        Spectra, one row a frame.
+    n_fft : int, default 1024
+        Samples in a frame.
+    hop_length : int or None, default None
+        Samples between frames, at most `n_fft`; None for a quarter of `n_fft`.
+    window : str, tuple or array-like of shape (n_fft,), default 'hann'
+        What `scipy.signal.get_window` takes, or the window itself.
+    n_times : int or None, default None
+        Samples of the waveform; None for as many as the frames cover, (n_frames − 1) · hop_length.
+
+    Returns
+    -------
+    ndarray of float, shape (..., n_times)
+        float32 for complex64, float64 for complex128.
+
+    Raises
+    ------
+    ValueError
+        If `Z` doesn't fit the parameters, isn't finite, or is too short for `n_times`.
 
     Examples
     --------
@@ -196,76 +262,7 @@ def analyse(padded, n_fft, hop_length, window):
     return np.swapaxes(Z, -1, -2)
 
 
-def count_frames(n_times, hop_length):
-    """Number of frames of a waveform: ⌈n_times / hop_length⌉ + 1.
-
-    Examples
-    --------
-    >>> count_frames(100, 25), count_frames(101, 25)
-    (5, 6)
-    """
-    return -(-n_times // hop_length) + 1
-
-
-def check_frames(n_fft, hop_length, window):
-    """Check the parameters of `STFT` and fill in what was left out.
-
-    Every sample lies between the centres of two neighbouring frames. If the squares of these two
-    windows sum to more than a thousandth of the peak throughout, the transform can be inverted
-    accurately at every sample of a waveform of any length.
-
-    Returns
-    -------
-    n_fft, hop_length : int
-    window : ndarray (n_fft,)
-
-    Raises
-    ------
-    ValueError
-        For bad values, and where the transform couldn't be inverted.
-    """
-    check_count("n_fft", n_fft, minimum=2)
-    check_count("hop_length", hop_length, optional=True)
-    hop_length = max(1, n_fft // 4) if hop_length is None else hop_length
-    if hop_length > n_fft:
-        raise ValueError(
-            f"hop_length={hop_length} must be at most n_fft={n_fft}: samples between frames would "
-            "be lost; use hop_length=None for a quarter of n_fft"
-        )
-    values = _window_values(window, n_fft)
-    square, offsets = values**2, np.arange(hop_length)
-    square = np.concatenate([square, np.zeros(n_fft)])  # ahead and (by wrapping) behind: nothing
-    overlap = square[n_fft // 2 + offsets] + square[n_fft // 2 + offsets - hop_length]
-    if not overlap.min() > _LEAST_OVERLAP * square.max():
-        raise ValueError(
-            f"hop_length={hop_length} and window={window!r} with n_fft={n_fft} leave samples "
-            "(almost) without weight, so that the transform has no accurate inverse; use a shorter "
-            f"hop_length, such as {max(1, n_fft // 4)}, or window='hann'"
-        )
-    return int(n_fft), int(hop_length), values
-
-
-def _window_values(window, n_fft):
-    from scipy.signal import get_window
-
-    if isinstance(window, (str, tuple)):
-        try:
-            return get_window(window, n_fft)
-        except ValueError as error:
-            raise ValueError(
-                f"window={window!r} is none that scipy.signal.get_window knows ({error}); "
-                "use 'hann'"
-            ) from error
-    values = np.asarray(window)
-    if values.shape != (n_fft,) or values.dtype.kind not in "fiu" or not np.isfinite(values).all():
-        raise ValueError(
-            f"window={window!r} must be a name such as 'hann', or {n_fft} finite numbers, one for "
-            "each sample of a frame"
-        )
-    return values.astype(np.float64)
-
-
-def _check_spectra(Z, n_fft):
+def _check_spectra(Z: ArrayLike, n_fft: int) -> np.ndarray:
     Z = np.asarray(Z)
     if Z.dtype.kind not in "fc":
         raise ValueError(

@@ -3,7 +3,8 @@
 import numpy as np
 from scipy.fft import irfft
 
-from anmf.audio.stft import analyse, check_frames, count_frames
+from anmf.audio.frames import check_frames, count_frames
+from anmf.audio.stft import analyse
 from anmf.audio.waveforms import check_block
 
 _BATCH = 256

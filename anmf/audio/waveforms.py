@@ -1,9 +1,12 @@
 """What counts as a waveform."""
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 
-def check_real(x, name="x"):
+def check_real(x: Any, name: str = "x") -> np.ndarray:
     """Real samples as a float32 or float64 array, of any shape.
 
     Parameters
@@ -47,7 +50,7 @@ def check_real(x, name="x"):
     return x
 
 
-def check_waveform(x, name="x"):
+def check_waveform(x: Any, name: str = "x") -> np.ndarray:
     """Samples of one channel (n_times,) or several (n_times, n_channels), as floats.
 
     Parameters
@@ -80,7 +83,7 @@ def check_waveform(x, name="x"):
     return x
 
 
-def check_block(block, n_channels=None):
+def check_block(block: ArrayLike, n_channels: int | None = None) -> np.ndarray:
     """A piece of a waveform, of any length, as samples (n_channels, n).
 
     Parameters
@@ -110,7 +113,7 @@ def check_block(block, n_channels=None):
     return x[None, :] if x.ndim == 1 else x.T
 
 
-def level_of(x):
+def level_of(x: ArrayLike) -> float:
     """Root mean square of all samples, summed in double precision.
 
     Examples

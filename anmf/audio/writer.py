@@ -3,11 +3,14 @@
 import os
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, Self
 from uuid import uuid4
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from anmf._core.checks import check_count
+from anmf._core.types import PathLike
 from anmf.audio.waveforms import check_block, check_waveform
 
 FORMATS = {".wav": ("WAV", "FLOAT"), ".flac": ("FLAC", "PCM_24"), ".ogg": ("OGG", "VORBIS")}
@@ -18,21 +21,27 @@ _FULL_SCALE = 1 + 2**-15
 """Largest sample of bounded subtypes: 1, and a step of 16 bits for rounding."""
 
 
-def write_audio(path, x, sample_rate, subtype=None, overwrite=False):
+def write_audio(
+    path: PathLike,
+    x: ArrayLike,
+    sample_rate: int,
+    subtype: str | None = None,
+    overwrite: bool = False,
+) -> None:
     """Write a waveform to a file: under a temporary name beside it, which is then renamed.
 
     Parameters
     ----------
     path : path
         Ends in .wav, .flac or .ogg, which chooses the format. Its folder must exist.
-    x : array of float (n_times,) or (n_times, n_channels)
-        Full scale is 1.
+    x : array-like of float, shape (n_times,) or (n_times, n_channels)
+        Samples; full scale is 1.
     sample_rate : int
         In Hz.
-    subtype : str or None
+    subtype : str or None, default None
         A name of `soundfile.available_subtypes`; None for 'FLOAT' (.wav: float32 samples come back
         exactly, and none is too loud), 'PCM_24' (.flac) or 'VORBIS' (.ogg, lossy).
-    overwrite : bool
+    overwrite : bool, default False
         Whether a file of that name may be replaced.
 
     Raises
@@ -70,9 +79,21 @@ class AudioWriter:
 
     Parameters
     ----------
-    path, sample_rate, subtype, overwrite
-        As in `write_audio`.
-    n_channels : int
+    path : path
+        Ends in .wav, .flac or .ogg, which chooses the format. Its folder must exist.
+    sample_rate : int
+        In Hz.
+    n_channels : int, default 1
+        Channels of every block.
+    subtype : str or None, default None
+        A name of `soundfile.available_subtypes`; None as in `write_audio`.
+    overwrite : bool, default False
+        Whether a file of that name may be replaced.
+
+    Raises
+    ------
+    FileExistsError, FileNotFoundError, ValueError
+        As in `write_audio`, for what is wrong before there are samples.
 
     Examples
     --------
@@ -86,7 +107,14 @@ class AudioWriter:
     1.0
     """
 
-    def __init__(self, path, sample_rate, n_channels=1, subtype=None, overwrite=False):
+    def __init__(
+        self,
+        path: PathLike,
+        sample_rate: int,
+        n_channels: int = 1,
+        subtype: str | None = None,
+        overwrite: bool = False,
+    ) -> None:
         check_count("sample_rate", sample_rate)
         check_count("n_channels", n_channels)
         self.path = Path(path).expanduser()
@@ -96,10 +124,10 @@ class AudioWriter:
         self.format, self.subtype = _check_format(self.path, subtype)
         self._check_target()
         self.n_times = 0
-        self._file = None
+        self._file: Any = None
         self._unfinished = self.path.with_name(f".{uuid4().hex}{self.path.suffix}")
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         import soundfile
 
         try:
@@ -112,12 +140,21 @@ class AudioWriter:
             raise _refusal(self, error) from error
         return self
 
-    def write(self, block):
+    def write(self, block: ArrayLike) -> None:
         """Append samples.
 
         Parameters
         ----------
-        block : array of float (n,) or (n, n_channels)
+        block : array-like of float, shape (n,) or (n, n_channels)
+            Samples of any number; full scale is 1.
+
+        Raises
+        ------
+        OSError
+            If the file can't be written completely.
+        ValueError
+            Outside of a ``with`` block, for integers, NaN or infinity, another number of channels,
+            and for samples beyond ±1 where the subtype isn't floating-point.
         """
         if self._file is None:
             raise ValueError(f"{self.path} is not open; use `with AudioWriter(...) as writer:`")
@@ -133,7 +170,7 @@ class AudioWriter:
             self._file.write(block)
         self.n_times += len(block)
 
-    def finish(self):
+    def finish(self) -> None:
         """Complete the file under its temporary name, and check that all of it is on the disk."""
         import soundfile
 

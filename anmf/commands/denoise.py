@@ -1,6 +1,7 @@
 """``anmf denoise``: speech out of noise, file by file."""
 
 import os
+from collections.abc import Sequence
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import numpy as np
 
 from anmf import AudioSeparator, SpeechEnhancer
 from anmf._core.checks import check_count
+from anmf._core.types import PathLike
 from anmf.audio import AudioWriter, audio_info, read_audio, read_blocks, write_audio
 from anmf.commands._files import (
     check_ending,
@@ -47,7 +49,14 @@ class Job:
         return [path for path in (self.speech, self.noise) if path is not None]
 
 
-def run_denoise(inputs, folder, model=None, noise=False, n_jobs=1, force=False):
+def run_denoise(
+    inputs: Sequence[PathLike],
+    folder: PathLike,
+    model: PathLike | None = None,
+    noise: bool = False,
+    n_jobs: int = 1,
+    force: bool = False,
+) -> int:
     """Denoise audio files; all checks come before any work.
 
     Parameters
@@ -56,13 +65,13 @@ def run_denoise(inputs, folder, model=None, noise=False, n_jobs=1, force=False):
         Files, and folders that are searched for audio.
     folder : path
         Where outputs go, under the names of the inputs; made if it doesn't exist.
-    model : path, optional
-        As `anmf.models.save_model` writes it; the built-in speech model when not given.
-    noise : bool
+    model : path or None, default None
+        As `anmf.models.save_model` writes it; None for the built-in speech model.
+    noise : bool, default False
         Whether to write ``<name>.noise<suffix>`` too.
-    n_jobs : int
+    n_jobs : int, default 1
         Files at a time, each in a process of its own; −1 for one a core.
-    force : bool
+    force : bool, default False
         Whether outputs may be replaced.
 
     Returns
@@ -79,9 +88,9 @@ def run_denoise(inputs, folder, model=None, noise=False, n_jobs=1, force=False):
         check_count("jobs", n_jobs)
     jobs = plan(inputs, Path(folder).expanduser(), noise)
     check_outputs(jobs, Path(folder).expanduser(), force)
-    model = denoiser(model)
+    separator = denoiser(model)
     os.makedirs(Path(folder).expanduser(), exist_ok=True)
-    n_failed = process(jobs, model, n_jobs, force)
+    n_failed = process(jobs, separator, n_jobs, force)
     print(f"{len(jobs) - n_failed} of {len(jobs)} files denoised into {folder}")
     return n_failed
 

@@ -1,27 +1,35 @@
 """``anmf score``: how good separated files are."""
 
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from anmf._core.types import PathLike
 from anmf.audio import audio_info, read_audio
 from anmf.metrics import bss_eval, pairwise, si_sdr, snr, solve_permutation
 from anmf.models import check_output, replacing
 
 
-def run_score(reference, estimate, mixture=None, csv=None, force=False):
+def run_score(
+    reference: Sequence[PathLike],
+    estimate: Sequence[PathLike],
+    mixture: PathLike | None = None,
+    csv: PathLike | None = None,
+    force: bool = False,
+) -> None:
     """Print a table of metrics, and write it to a file if wanted.
 
     Parameters
     ----------
     reference, estimate : sequence of path
         One file a source, or a single file whose channels are the sources.
-    mixture : path, optional
-        What was separated, for the improvement.
-    csv : path, optional
-        File for the table.
-    force : bool
+    mixture : path or None, default None
+        What was separated, for the improvement; None for none.
+    csv : path or None, default None
+        File for the table; None to print it only.
+    force : bool, default False
         Whether `csv` may be replaced.
 
     Raises
@@ -29,15 +37,14 @@ def run_score(reference, estimate, mixture=None, csv=None, force=False):
     ValueError, OSError
         For files that can't be read or don't fit together, and for a bad `csv`.
     """
-    if csv is not None:
-        csv = check_output(csv, force)
+    target = None if csv is None else check_output(csv, force)
     check_alike([*reference, *estimate], [] if mixture is None else [mixture])
-    table = score_table(
-        *read_sources(reference), *read_sources(estimate), _read_mixture(mixture, reference)
-    )
+    true, names = read_sources(reference)
+    found, found_names = read_sources(estimate)
+    table = score_table(true, names, found, found_names, _read_mixture(mixture, reference))
     print(table.to_string(index=False, float_format="{:.2f}".format))
-    if csv is not None:
-        with replacing(csv) as unfinished:
+    if target is not None:
+        with replacing(target) as unfinished:
             table.to_csv(unfinished, index=False)
 
 

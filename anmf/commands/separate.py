@@ -1,6 +1,7 @@
 """``anmf separate``: the sources in recordings of several microphones, file by file."""
 
 import os
+from collections.abc import Sequence
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing, suppress
 from pathlib import Path
@@ -8,6 +9,7 @@ from shutil import rmtree
 from tempfile import TemporaryDirectory
 
 from anmf._core.checks import check_choice, check_count
+from anmf._core.types import PathLike
 from anmf.audio import audio_info
 from anmf.commands._files import (
     check_ending,
@@ -32,8 +34,10 @@ from anmf.commands._recording import (
 KILLED = "a process was killed, perhaps for memory; use a smaller --jobs"
 
 
-def run_separate(inputs, folder, *, n_sources=None, update=None, source_model=None, max_iter=None,
-                 n_fft=None, reference=1, images=False, n_jobs=1, force=False):  # fmt: skip
+def run_separate(inputs: Sequence[PathLike], folder: PathLike, *, n_sources: int | None = None,
+                 update: str | None = None, source_model: str | None = None,
+                 max_iter: int | None = None, n_fft: int | None = None, reference: int = 1,
+                 images: bool = False, n_jobs: int = 1, force: bool = False) -> int:  # fmt: skip
     """Separate audio files into one file a source; print a table of what became of them.
 
     Parameters
@@ -42,16 +46,23 @@ def run_separate(inputs, folder, *, n_sources=None, update=None, source_model=No
         Files, and folders that are searched for audio.
     folder : path
         Where outputs go, as ``<name>.source<i><suffix>``; made if it doesn't exist.
-    n_sources, update, source_model, max_iter, n_fft : optional
-        As in `anmf.AuxIVA`, whose defaults hold where they are None; but `n_fft` is by default the
-        power of two nearest to `WINDOW` seconds.
-    reference : int
+    n_sources : int or None, default None
+        Sources of each file, at most its channels; None for as many.
+    update : str or None, default None
+        A name of `anmf.iva.UPDATES`; None for that of `anmf.AuxIVA`.
+    source_model : str or None, default None
+        A name of `anmf.iva.SOURCE_MODELS`; None for that of `anmf.AuxIVA`.
+    max_iter : int or None, default None
+        Most iterations; None for those of `anmf.AuxIVA`.
+    n_fft : int or None, default None
+        Samples in a frame; None for the power of two nearest to `WINDOW` seconds.
+    reference : int, default 1
         Channel whose scale the outputs have, counted from 1.
-    images : bool
+    images : bool, default False
         Whether outputs have all channels: what each microphone would have heard of the source.
-    n_jobs : int
+    n_jobs : int, default 1
         Files at a time, each in a process of its own; −1 for one a core.
-    force : bool
+    force : bool, default False
         Whether outputs may be replaced.
 
     Returns
@@ -70,13 +81,13 @@ def run_separate(inputs, folder, *, n_sources=None, update=None, source_model=No
     parameters = {"update": update, "source_model": source_model, "max_iter": max_iter}
     settings = Settings(parameters, n_sources, n_fft, reference, images, force)
     check_settings(settings)
-    folder = Path(folder).expanduser()
-    jobs = [plan(path, folder, settings) for path in find_inputs(inputs, folder)]
-    check_outputs(jobs, folder, force)
-    outcomes = process(jobs, settings, folder, n_jobs)
+    place = Path(folder).expanduser()
+    jobs = [plan(path, place, settings) for path in find_inputs(inputs, place)]
+    check_outputs(jobs, place, force)
+    outcomes = process(jobs, settings, place, n_jobs)
     print(summary(jobs, outcomes).to_string(index=False))
     n_written = sum(outcome.status != "failed" for outcome in outcomes)
-    print(f"{n_written} of {len(jobs)} files separated into {folder}")
+    print(f"{n_written} of {len(jobs)} files separated into {place}")
     return sum(outcome.status != "ok" for outcome in outcomes)
 
 

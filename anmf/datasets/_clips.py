@@ -161,7 +161,7 @@ def one_rate(paths, rates):
     return next(iter(first))
 
 
-def check_folder(name, folder, remedy):
+def check_folder(name: str, folder: str | Path, remedy: str) -> Path:
     """The folder as a Path, or a FileNotFoundError that ends with `remedy`."""
     if not isinstance(folder, str | Path) or not str(folder):
         raise ValueError(f"{name}={folder!r} must be the path of a folder")

@@ -1,5 +1,6 @@
 """Mixtures of small handwritten digits, at hand without a download."""
 
+from collections.abc import Sequence
 from numbers import Integral
 
 import numpy as np
@@ -8,6 +9,7 @@ from sklearn.utils import Bunch
 
 from anmf._core.arrays import random_generator
 from anmf._core.checks import check_count
+from anmf._core.types import RandomState
 from anmf.datasets.mixtures import check_gains
 from anmf.nmf.mixing import mix_at_random, stack_sources
 
@@ -16,8 +18,13 @@ BRIGHTEST = 16.0
 
 
 def load_digit_mixtures(
-    digits=(0, 1), *, n_mixtures=100, weights=None, test_size=0.3, random_state=0
-):
+    digits: Sequence[int] = (0, 1),
+    *,
+    n_mixtures: int = 100,
+    weights: Sequence[float] | None = None,
+    test_size: float = 0.3,
+    random_state: RandomState = 0,
+) -> Bunch:
     """Overlaid pairs (or more) of scikit-learn's 8 × 8 digits, ready to train and to test on.
 
     The images of every digit are divided at random into training rows and held-out rows, and
@@ -25,26 +32,27 @@ def load_digit_mixtures(
 
     Parameters
     ----------
-    digits : sequence of int (n_sources,)
+    digits : sequence of int (n_sources,), default (0, 1)
         Different digits from 0 to 9, at least two; each is a source.
-    n_mixtures : int
-    weights : sequence of float (n_sources,), optional
+    n_mixtures : int, default 100
+        How many mixtures of held-out rows to make.
+    weights : sequence of float (n_sources,) or None, default None
         Gain of each digit, in training rows and in mixtures; 1 / n_sources each when not given.
-    test_size : float
+    test_size : float, default 0.3
         Share of the images of each digit that is held out, above 0 and below 1.
-    random_state : int, Generator, RandomState or None
+    random_state : int, Generator, RandomState or None, default 0
         Seed of the division and of the draw.
 
     Returns
     -------
     sklearn.utils.Bunch
-        X_train : ndarray (n, 64)
+        X_train : ndarray of shape (n, 64)
             Training rows of all sources, times their weights; float64.
-        y_train : ndarray of int (n,)
+        y_train : ndarray of int, shape (n,)
             Source of each row: its place in `digits`.
-        X_test : ndarray (n_mixtures, 64)
+        X_test : ndarray of shape (n_mixtures, 64)
             Mixtures of held-out rows.
-        parts_test : ndarray (n_mixtures, n_sources, 64)
+        parts_test : ndarray of shape (n_mixtures, n_sources, 64)
             Their true parts.
         image_shape : tuple
             (8, 8).

@@ -1,6 +1,8 @@
 """LibriSpeech: read English speech of many speakers, from a folder as published."""
 
+from collections.abc import Sequence
 from itertools import chain
+from pathlib import Path
 
 import numpy as np
 from sklearn.utils import Bunch
@@ -13,7 +15,15 @@ SOURCE = "get LibriSpeech from https://www.openslr.org/12 and unpack it there"
 LAYOUT = "<speaker>/<chapter>/<speaker>-<chapter>-<nnnn>.flac"
 
 
-def load_librispeech(root, split, *, speakers=None, n_utterances=None, min_seconds=None, verbose=0):
+def load_librispeech(
+    root: str | Path,
+    split: str,
+    *,
+    speakers: int | Sequence[str | int] | None = None,
+    n_utterances: int | None = None,
+    min_seconds: float | None = None,
+    verbose: int = 0,
+) -> Bunch:
     """Utterances of LibriSpeech, or of any corpus laid out like it, read when they are asked for.
 
     Files lie in ``<root>/<split>/<speaker>/<chapter>/<speaker>-<chapter>-<nnnn>.flac``, or in the
@@ -23,26 +33,27 @@ def load_librispeech(root, split, *, speakers=None, n_utterances=None, min_secon
     Parameters
     ----------
     root : str or path
+        Folder of the corpus, which holds the splits or ``LibriSpeech``.
     split : str
         Folder of the split, as ``'dev-clean'`` or ``'train-clean-100'``.
-    speakers : int or sequence of (str or int), optional
+    speakers : int, sequence of (str or int) or None, default None
         Which speakers: their ids in the order wanted, or a number, which takes that many from the
         beginning of the list of ids in alphabetic order. All when not given.
-    n_utterances : int, optional
+    n_utterances : int or None, default None
         At most so many utterances of each speaker, the first in the order of their paths.
-    min_seconds : float, optional
+    min_seconds : float or None, default None
         Shorter utterances are left out, before `n_utterances` counts.
-    verbose : int
+    verbose : int, default 0
         Above 0, a progress bar.
 
     Returns
     -------
     sklearn.utils.Bunch
-        clips : sequence of ndarray (n_times,)
+        clips : sequence of ndarray of shape (n_times,)
             ``clips[i]`` reads utterance i, float32 in [-1, 1]; slices stay unread.
-        speakers : ndarray of str (n_clips,)
+        speakers : ndarray of str, shape (n_clips,)
             Id of the speaker of each clip.
-        seconds : ndarray (n_clips,)
+        seconds : ndarray of shape (n_clips,)
             Length of each clip.
         paths : list of Path (n_clips,)
             File of each clip.

@@ -1,32 +1,42 @@
 """Mixtures whose parts are known, from rows of several sources."""
 
+from collections.abc import Sequence
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from anmf._core.arrays import random_generator, to_host
 from anmf._core.checks import check_count
+from anmf._core.types import RandomState
 from anmf.nmf.mixing import mix_at_random
 
 _KEPT_TYPES = tuple(np.dtype(name) for name in ("float32", "float64", "complex64", "complex128"))
 
 
-def make_mixtures(sources, weights=None, n_mixtures=100, random_state=None):
+def make_mixtures(
+    sources: Sequence[ArrayLike],
+    weights: Sequence[float] | None = None,
+    n_mixtures: int = 100,
+    random_state: RandomState = None,
+) -> tuple[np.ndarray, np.ndarray]:
     """Mixtures of rows drawn at random, one from each source, and their true parts.
 
     Parameters
     ----------
-    sources : sequence of array (n_s, m)
+    sources : sequence of array of shape (n_s, m)
         Rows of each source, at least one. Integers become float64; float32 stays.
-    weights : sequence of float (n_sources,), optional
+    weights : sequence of float (n_sources,) or None, default None
         Gain of each source; 1 / n_sources each when not given.
-    n_mixtures : int
-    random_state : int, Generator, RandomState or None
+    n_mixtures : int, default 100
+        How many to make, at least 1.
+    random_state : int, Generator, RandomState or None, default None
         Seed of the draw. All rows of a source are used equally often.
 
     Returns
     -------
-    X : ndarray (n_mixtures, m)
+    X : ndarray of shape (n_mixtures, m)
         Mixtures, ``y.sum(axis=1)``.
-    y : ndarray (n_mixtures, n_sources, m)
+    y : ndarray of shape (n_mixtures, n_sources, m)
         Parts: the rows drawn, times their weights.
 
     Raises
@@ -45,10 +55,10 @@ def make_mixtures(sources, weights=None, n_mixtures=100, random_state=None):
     >>> bool(np.all(X == y.sum(axis=1)))
     True
     """
-    sources = check_sources(sources)
-    weights = check_gains(weights, len(sources))
+    rows = check_sources(sources)
+    weights = check_gains(weights, len(rows))
     check_count("n_mixtures", n_mixtures)
-    return mix_at_random(sources, n_mixtures, random_generator(random_state), weights)
+    return mix_at_random(rows, n_mixtures, random_generator(random_state), weights)
 
 
 def check_sources(sources):

@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.datasets import fetch_openml
 from sklearn.utils import Bunch
 
+from anmf._core.types import PathLike
 from anmf.datasets._fetch import cache_folder, find_file, load_npz, save_npz, search_folders
 
 FILE_NAME = "mnist.npz"
@@ -17,7 +18,7 @@ TRAIN_IMAGES_MD5 = "6bbc9ace898e44ae57da46a324031adb"
 """MD5 of ``train-images-idx3-ubyte``, the file in which MNIST was published."""
 
 
-def fetch_mnist(data_home=None, *, download_if_missing=True):
+def fetch_mnist(data_home: PathLike | None = None, *, download_if_missing: bool = True) -> Bunch:
     """MNIST: 70000 handwritten digits of 28 × 28 pixels.
 
     The file ``mnist.npz`` is looked for in the folder named by the environment variable
@@ -27,19 +28,19 @@ def fetch_mnist(data_home=None, *, download_if_missing=True):
 
     Parameters
     ----------
-    data_home : str or path, optional
+    data_home : str, path or None, default None
         Folder for data; the cache is ``anmf`` in it. When not given, the cache is the folder named
         by the environment variable ``ANMF_HOME``, or ``anmf`` in scikit-learn's data folder
         (``~/scikit_learn_data``).
-    download_if_missing : bool
+    download_if_missing : bool, default True
         False to raise an error instead of downloading.
 
     Returns
     -------
     sklearn.utils.Bunch
-        data : ndarray (70000, 784)
+        data : ndarray of shape (70000, 784)
             Pixels in [0, 1], one image a row, training images first; float32.
-        target : ndarray of int (70000,)
+        target : ndarray of int, shape (70000,)
             The digit of each image.
         image_shape : tuple
             (28, 28).

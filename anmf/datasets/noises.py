@@ -6,6 +6,7 @@ from scipy.signal import fftconvolve
 
 from anmf._core.arrays import random_generator
 from anmf._core.checks import check_choice
+from anmf._core.types import RandomState
 from anmf.datasets.voices import check_sound, make_voices
 
 PEAK = 0.9
@@ -15,26 +16,32 @@ N_TALKERS = 8
 """Voices in babble."""
 
 
-def make_noise(seconds, kind="pink", *, sample_rate=16000, random_state=None):
+def make_noise(
+    seconds: float,
+    kind: str = "pink",
+    *,
+    sample_rate: int = 16000,
+    random_state: RandomState = None,
+) -> np.ndarray:
     """Noise of a kind that speech meets.
 
     Parameters
     ----------
     seconds : float
         At least 0.1.
-    kind : {'babble', 'bursts', 'hum', 'pink', 'rain'}
+    kind : {'babble', 'bursts', 'hum', 'pink', 'rain'}, default 'pink'
         ``'babble'``: eight voices of `make_voices` at once. ``'bursts'``: knocks and clatter,
         several a second, between silences. ``'hum'``: mains or a motor, a fundamental near 50 or
         60 Hz and its harmonics, and a faint hiss. ``'pink'``: steady noise that falls by 3 dB an
         octave. ``'rain'``: many drops a second over a hiss that swells and fades.
-    sample_rate : int
+    sample_rate : int, default 16000
         In Hz, at least 4000.
-    random_state : int, Generator, RandomState or None
+    random_state : int, Generator, RandomState or None, default None
         Seed of the noise.
 
     Returns
     -------
-    ndarray (n_times,)
+    ndarray of shape (n_times,)
         float32, with a peak of 0.9.
 
     Raises

@@ -1,13 +1,16 @@
 """Sources in a room, as microphones record them."""
 
+from collections.abc import Sequence
 from numbers import Real
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.signal import fftconvolve
 from sklearn.utils import Bunch
 
 from anmf._core.arrays import is_array, random_generator, to_host
 from anmf._core.checks import check_choice, check_count, check_real
+from anmf._core.types import RandomState
 from anmf.datasets._rooms_responses import (
     DISTANCE,
     LEAD,
@@ -28,9 +31,18 @@ everything reverberate for up to 0.15 s; the number of image sources grows with 
 time."""
 
 
-def simulate_room(sources, n_channels=2, *, rt60=0.25, sample_rate=16000, noise_level=None,
-                  method="decaying-noise", mode="min", array_radius=0.05,
-                  random_state=None):  # fmt: skip
+def simulate_room(
+    sources: ArrayLike | Sequence[ArrayLike],
+    n_channels: int = 2,
+    *,
+    rt60: float | tuple[float, float] = 0.25,
+    sample_rate: int = 16000,
+    noise_level: float | None = None,
+    method: str = "decaying-noise",
+    mode: str = "min",
+    array_radius: float = 0.05,
+    random_state: RandomState = None,
+) -> Bunch:
     """Sources in a room with reverberation, as several microphones record them.
 
     A shoebox room of 5 to 8 by 4.5 to 7 by 2.7 to 3.5 m is drawn at random, with a small level
@@ -41,20 +53,20 @@ def simulate_room(sources, n_channels=2, *, rt60=0.25, sample_rate=16000, noise_
 
     Parameters
     ----------
-    sources : array (n_times, n_sources), or sequence of ndarray (n_times,)
+    sources : array of shape (n_times, n_sources), or sequence of ndarray of shape (n_times,)
         Dry waveforms of one sample rate, as those of `make_voices`, or a list of clips. They keep
         their levels: scale them to have some louder than others.
-    n_channels : int
+    n_channels : int, default 2
         How many microphones, evenly on a circle: two are twice `array_radius` apart.
-    rt60 : float or (float, float)
+    rt60 : float or (float, float), default 0.25
         Reverberation time in s, in which the energy falls by 60 dB, or a range that it is drawn
         from uniformly. From 0.05 to 10, or 0.15 to 1 for ``'image-source'``.
-    sample_rate : int
+    sample_rate : int, default 16000
         In Hz, at least 4000.
-    noise_level : float, optional
+    noise_level : float or None, default None
         Mean power of the noise of the microphones in dB over that of the mixture, as -30; white and
         Gaussian, different in each microphone. No noise when not given.
-    method : {'decaying-noise', 'image-source'}
+    method : {'decaying-noise', 'image-source'}, default 'decaying-noise'
         How impulse responses are made. ``'decaying-noise'`` adds to the direct sound and the
         first reflection in each wall a diffuse tail of Gaussian noise; reverberation measures
         `rt60` within 5 % from 0.15 s on, and up to 30 % more below. ``'image-source'`` mirrors the
@@ -63,26 +75,26 @@ def simulate_room(sources, n_channels=2, *, rt60=0.25, sample_rate=16000, noise_
         0.7 to 1.1 times `rt60` from 0.2 to 0.3 s, less below, and up to 1.4 times above, so that
         short ones leave the mixture easier to separate. A room takes 0.1 s to compute at 0.3 s, and
         some seconds at 1 s.
-    mode : {'min', 'max'}
+    mode : {'min', 'max'}, default 'min'
         What to do with clips of different lengths: cut to the shortest, or append zeros up to the
         longest.
-    array_radius : float
+    array_radius : float, default 0.05
         Of the circle of microphones in m, from 0.01 to 0.5.
-    random_state : int, Generator, RandomState or None
+    random_state : int, Generator, RandomState or None, default None
         Seed of the room and of all noise. Both methods draw the same rooms.
 
     Returns
     -------
     sklearn.utils.Bunch
-        mixture : ndarray (n_times, n_channels)
+        mixture : ndarray of shape (n_times, n_channels)
             ``images.sum(axis=1)``, exactly; with noise, ``images.sum(axis=1) + noise``. float32
             where the sources are, as all signals here, computed in double precision.
-        images : ndarray (n_times, n_sources, n_channels)
+        images : ndarray of shape (n_times, n_sources, n_channels)
             Every source at every microphone. All signals are scaled by one factor such that, where
             it is loudest, the peaks of images and noise sum to one: no mixture clips.
-        noise : ndarray (n_times, n_channels)
+        noise : ndarray of shape (n_times, n_channels)
             Only where `noise_level` is given.
-        impulse_responses : ndarray (n_sources, n_channels, n_taps)
+        impulse_responses : ndarray of shape (n_sources, n_channels, n_taps)
             Scaled as the images, which are the sources convolved with them. The direct sound
             arrives after its way over 343 m/s, and 40 samples more, which it takes to draw a pulse
             between samples.
@@ -90,11 +102,11 @@ def simulate_room(sources, n_channels=2, *, rt60=0.25, sample_rate=16000, noise_
             In Hz.
         rt60 : float
             Reverberation time asked for, or drawn, in s.
-        room : ndarray (3,)
+        room : ndarray of shape (3,)
             Length, width and height in m.
-        microphones : ndarray (n_channels, 3)
+        microphones : ndarray of shape (n_channels, 3)
             Positions in m.
-        sources : ndarray (n_sources, 3)
+        sources : ndarray of shape (n_sources, 3)
             Positions in m.
 
     Raises

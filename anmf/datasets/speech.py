@@ -1,5 +1,6 @@
 """Speech in noise at a given ratio, from recordings of both."""
 
+from collections.abc import Sequence
 from numbers import Real
 
 import numpy as np
@@ -8,6 +9,7 @@ from tqdm.auto import tqdm
 
 from anmf._core.arrays import random_generator
 from anmf._core.checks import check_choice, check_real
+from anmf._core.types import RandomState
 from anmf.datasets._waveforms import check_clips, fit_length, rms, waveform
 
 LARGEST_RATIO = 200
@@ -26,8 +28,17 @@ OFFSETS = {
 """Where a noise is cut out that is longer than the speech, by `spare` samples."""
 
 
-def make_noisy_speech(speech, noise, *, snr=3.0, random_state=None, normalize="peak",
-                      offset="start", min_rms=1e-3, verbose=0):  # fmt: skip
+def make_noisy_speech(
+    speech: Sequence[np.ndarray],
+    noise: Sequence[np.ndarray],
+    *,
+    snr: float | Sequence[float] = 3.0,
+    random_state: RandomState = None,
+    normalize: str = "peak",
+    offset: str = "start",
+    min_rms: float = 1e-3,
+    verbose: int = 0,
+) -> Bunch:
     """Speech in noise at a given ratio of their energies, with its parts.
 
     For each clip x of speech a noise is drawn at random, repeated or cut to the length of the
@@ -36,33 +47,33 @@ def make_noisy_speech(speech, noise, *, snr=3.0, random_state=None, normalize="p
 
     Parameters
     ----------
-    speech, noise : sequence of ndarray (n_times,)
+    speech, noise : sequence of ndarray of shape (n_times,)
         Mono waveforms of one sample rate; lists, or the clips of `load_librispeech`, `load_wham`
         and `load_noise`, which are read one at a time.
-    snr : float or sequence of float (n_clips,)
+    snr : float or sequence of float (n_clips,), default 3.0
         Ratio of speech to noise in dB, one for all or one for each clip of speech.
-    random_state : int, Generator, RandomState or None
+    random_state : int, Generator, RandomState or None, default None
         Seed of the draw of noises.
-    normalize : {'peak', 'none'}
+    normalize : {'peak', 'none'}, default 'peak'
         ``'peak'`` divides clips by their peaks and weighs them as above. ``'none'`` leaves the
         speech as it is and adds g n; the mixture may then exceed 1.
-    offset : {'start', 'random'}
+    offset : {'start', 'random'}, default 'start'
         Where a noise that is longer than the speech is cut out of.
-    min_rms : float
+    min_rms : float, default 0.001
         Noises whose root mean square is at most this, as they come, are left out as silent. To
         know it, all noises are read once; 0 draws from all, unread.
-    verbose : int
+    verbose : int, default 0
         Above 0, a progress bar.
 
     Returns
     -------
     sklearn.utils.Bunch
-        mixtures, speech, noise : list of ndarray (n_times,)
+        mixtures, speech, noise : list of ndarray of shape (n_times,)
             ``speech[i] + noise[i]`` is ``mixtures[i]``, exactly. float32 where the clips are,
             computed in double precision.
-        noise_index : ndarray of int (n_clips,)
+        noise_index : ndarray of int, shape (n_clips,)
             Which noise is in each mixture.
-        snr : ndarray (n_clips,)
+        snr : ndarray of shape (n_clips,)
             In dB, as asked for.
 
     Raises

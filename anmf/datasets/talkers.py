@@ -1,13 +1,16 @@
 """Several talkers at once, from recordings of each."""
 
+from collections.abc import Sequence
 from numbers import Real
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils import Bunch
 from tqdm.auto import tqdm
 
 from anmf._core.arrays import random_generator
 from anmf._core.checks import check_choice, check_count
+from anmf._core.types import RandomState
 from anmf.datasets._waveforms import check_clips, rms, waveform
 
 MODES = {"min": min, "max": max}
@@ -17,8 +20,17 @@ WIDEST = 100
 """Level in dB beyond which a talker is no longer a part of what is heard."""
 
 
-def make_speech_mixtures(clips, speakers=None, *, n_talkers=2, n_mixtures=100, snr_range=(-5, 5),
-                         mode="min", random_state=None, verbose=0):  # fmt: skip
+def make_speech_mixtures(
+    clips: Sequence[np.ndarray],
+    speakers: ArrayLike | None = None,
+    *,
+    n_talkers: int = 2,
+    n_mixtures: int = 100,
+    snr_range: tuple[float, float] = (-5, 5),
+    mode: str = "min",
+    random_state: RandomState = None,
+    verbose: int = 0,
+) -> Bunch:
     """Several talkers at once, at levels drawn at random, with the part of each.
 
     Each mixture has clips of `n_talkers` different speakers, drawn at random. The level of a
@@ -28,36 +40,37 @@ def make_speech_mixtures(clips, speakers=None, *, n_talkers=2, n_mixtures=100, s
 
     Parameters
     ----------
-    clips : sequence of ndarray (n_times,)
+    clips : sequence of ndarray of shape (n_times,)
         Mono waveforms of one sample rate; a list, or the clips of `load_librispeech`, of which
         only those drawn are read.
-    speakers : sequence (n_clips,), optional
+    speakers : sequence (n_clips,) or None, default None
         Who speaks in each clip: strings or integers. When not given, each clip is another speaker.
-    n_talkers : int
+    n_talkers : int, default 2
         From 2 to the number of speakers.
-    n_mixtures : int
-    snr_range : (float, float)
+    n_mixtures : int, default 100
+        How many to make, at least 1.
+    snr_range : (float, float), default (-5, 5)
         Lowest and highest level of the other talkers over the first, in dB.
-    mode : {'min', 'max'}
+    mode : {'min', 'max'}, default 'min'
         ``'min'`` cuts the clips of a mixture to the shortest, ``'max'`` appends zeros up to the
         longest.
-    random_state : int, Generator, RandomState or None
+    random_state : int, Generator, RandomState or None, default None
         Seed of the draw of talkers, clips and levels.
-    verbose : int
+    verbose : int, default 0
         Above 0, a progress bar.
 
     Returns
     -------
     sklearn.utils.Bunch
-        mixtures : list of ndarray (n_times,)
+        mixtures : list of ndarray of shape (n_times,)
             ``parts[i].sum(axis=1)``, exactly.
-        parts : list of ndarray (n_times, n_talkers)
+        parts : list of ndarray of shape (n_times, n_talkers)
             float32 where the clips are, computed in double precision.
-        talkers : ndarray (n_mixtures, n_talkers)
+        talkers : ndarray of shape (n_mixtures, n_talkers)
             Their speakers.
-        clip_index : ndarray of int (n_mixtures, n_talkers)
+        clip_index : ndarray of int, shape (n_mixtures, n_talkers)
             Their clips.
-        levels : ndarray (n_mixtures, n_talkers)
+        levels : ndarray of shape (n_mixtures, n_talkers)
             In dB over the first talker.
 
     Raises

@@ -9,6 +9,7 @@ from sklearn.utils import Bunch
 
 from anmf._core.arrays import random_generator
 from anmf._core.checks import check_count, check_real
+from anmf._core.types import RandomState
 from anmf.datasets._score import HIGHEST, LOWEST, draw_script, draw_speakers
 
 FRAME = 0.005
@@ -25,7 +26,13 @@ OVERSAMPLING = 4
 so that no partial is folded back."""
 
 
-def make_voices(n_voices=2, seconds=5.0, *, sample_rate=16000, random_state=None):
+def make_voices(
+    n_voices: int = 2,
+    seconds: float = 5.0,
+    *,
+    sample_rate: int = 16000,
+    random_state: RandomState = None,
+) -> Bunch:
     """Voices that talk gibberish at the same time: the offline stand-in for recorded speech.
 
     Each voice is a source and a filter: glottal pulses with a melody, vibrato, jitter and shimmer,
@@ -36,28 +43,29 @@ def make_voices(n_voices=2, seconds=5.0, *, sample_rate=16000, random_state=None
 
     Parameters
     ----------
-    n_voices : int
-    seconds : float
+    n_voices : int, default 2
+        How many people talk, at least 1.
+    seconds : float, default 5.0
         At least 0.1.
-    sample_rate : int
+    sample_rate : int, default 16000
         In Hz, at least 4000.
-    random_state : int, Generator, RandomState or None
+    random_state : int, Generator, RandomState or None, default None
         Seed of speakers and of what they say.
 
     Returns
     -------
     sklearn.utils.Bunch
-        waveforms : ndarray (n_times, n_voices)
+        waveforms : ndarray of shape (n_times, n_voices)
             One voice a column, all of the same energy; float32. Their peaks sum to one, so their
             sum over voices, the mixture, doesn't clip.
         sample_rate : int
             In Hz.
-        f0 : ndarray (n_voices,)
+        f0 : ndarray of shape (n_voices,)
             Mean fundamental frequency of the voiced sounds of each voice, in Hz; always within 90
             to 260.
-        activity : ndarray of bool (n_times, n_voices)
+        activity : ndarray of bool, shape (n_times, n_voices)
             False in the pauses between phrases, 19 to 27 % of the time.
-        tract_scale : ndarray (n_voices,)
+        tract_scale : ndarray of shape (n_voices,)
             Factor of the resonances of each voice over those of an average man.
 
     Raises

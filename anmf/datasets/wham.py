@@ -1,5 +1,7 @@
 """Recordings of noise: the WHAM! noise corpus, or any folder of sound files."""
 
+from pathlib import Path
+
 from sklearn.utils import Bunch
 from tqdm.auto import tqdm
 
@@ -18,7 +20,14 @@ SPLITS = ("tr", "cv", "tt")
 SUFFIXES = (".aif", ".aiff", ".flac", ".mp3", ".ogg", ".wav")
 
 
-def load_wham(root, split, *, channel="left", min_seconds=None, verbose=0):
+def load_wham(
+    root: str | Path,
+    split: str,
+    *,
+    channel: str = "left",
+    min_seconds: float | None = None,
+    verbose: int = 0,
+) -> Bunch:
     """Noise of the WHAM! corpus: cafés, restaurants, bars; read when it is asked for.
 
     Files lie in ``<root>/wham_noise/<split>/*.wav``, as the archive unpacks; `root` may also be
@@ -29,13 +38,14 @@ def load_wham(root, split, *, channel="left", min_seconds=None, verbose=0):
     Parameters
     ----------
     root : str or path
+        Folder that holds ``wham_noise``, or ``wham_noise`` itself.
     split : {'tr', 'cv', 'tt'}
         Training, validation, test.
-    channel : {'left', 'right', 'mean'}
+    channel : {'left', 'right', 'mean'}, default 'left'
         What is taken of the two channels.
-    min_seconds : float, optional
+    min_seconds : float or None, default None
         Shorter clips are left out.
-    verbose : int
+    verbose : int, default 0
         Above 0, a progress bar.
 
     Returns
@@ -81,26 +91,28 @@ def load_wham(root, split, *, channel="left", min_seconds=None, verbose=0):
     return _load(base / split, channel, min_seconds, verbose, SOURCE)
 
 
-def load_noise(folder, *, channel="left", min_seconds=None, verbose=0):
+def load_noise(
+    folder: str | Path, *, channel: str = "left", min_seconds: float | None = None, verbose: int = 0
+) -> Bunch:
     """Sound files of a folder and of the folders in it, read when they are asked for.
 
     Parameters
     ----------
     folder : str or path
         Holds .wav, .flac, .ogg, .mp3 or .aiff files of one sample rate.
-    channel : {'left', 'right', 'mean'}
+    channel : {'left', 'right', 'mean'}, default 'left'
         What is taken of files with more than one channel.
-    min_seconds : float, optional
+    min_seconds : float or None, default None
         Shorter clips are left out.
-    verbose : int
+    verbose : int, default 0
         Above 0, a progress bar.
 
     Returns
     -------
     sklearn.utils.Bunch
-        clips : sequence of ndarray (n_times,)
+        clips : sequence of ndarray of shape (n_times,)
             ``clips[i]`` reads file i, float32 in [-1, 1]; slices stay unread.
-        seconds : ndarray (n_clips,)
+        seconds : ndarray of shape (n_clips,)
             Length of each clip.
         paths : list of Path (n_clips,)
             In alphabetic order.

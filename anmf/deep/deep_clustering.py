@@ -1,8 +1,12 @@
 """Deep clustering: sources of one microphone, by a network that tells their bins apart."""
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from anmf._core.checks import check_choice, check_real
+from anmf._core.types import PathLike, RandomState
 from anmf.deep.clustering_loss import CLUSTERING_LOSSES
 from anmf.deep.clustering_network import EmbeddingNetwork, clustering_term, label_bins
 from anmf.deep.separator import MaskSeparator
@@ -19,56 +23,60 @@ class DeepClustering(MaskSeparator):
 
     Parameters
     ----------
-    n_sources : int
+    n_sources : int, default 2
         To separate into; may be changed at any time.
-    sample_rate : int
+    sample_rate : int, default 8000
         Of all waveforms, in Hz.
-    n_fft, hop_length : int
-        Of the spectra, in samples; hop_length None for a quarter of n_fft.
-    embedding_size : int
+    n_fft : int, default 256
+        Samples of a frame of the spectra.
+    hop_length : int or None, default 64
+        Samples between frames; None for a quarter of `n_fft`.
+    embedding_size : int, default 16
         Components of a direction.
-    width, hidden : int
-        Channels of the network between its blocks, and inside them.
-    dilations : sequence of int
+    width : int, default 128
+        Channels of the network between its blocks.
+    hidden : int, default 192
+        Channels inside the blocks.
+    dilations : sequence of int, default (1, 2, 4, 8, 16, 32, 64, 1)
         One a block, in frames.
-    loss : {'affinity', 'whitened'}
+    loss : {'affinity', 'whitened'}, default 'affinity'
         A name of `anmf.deep.clustering_loss.CLUSTERING_LOSSES`.
-    mask : {'soft', 'hard'}
+    mask : {'soft', 'hard'}, default 'soft'
         A name of `anmf.deep.soft_masks.SHARES`.
-    sharpness : float
+    sharpness : float, default 4.0
         Of soft masks.
-    batch_size : int
+    batch_size : int, default 8
         Excerpts in a step.
-    duration : float
+    duration : float, default 2.0
         Of an excerpt, in s.
-    max_iter : int
+    max_iter : int, default 3000
         Steps.
-    learning_rate : float
+    learning_rate : float, default 0.002
         Largest; it rises in 150 steps, or a tenth of all, and falls to 2 % along a cosine.
-    remix : bool
+    remix : bool, default False
         Whether excerpts combine sources of different mixtures, so that none is heard twice; for
         mixtures that are the sums of sources which have nothing to do with each other.
-    validation_fraction : float
+    validation_fraction : float, default 0.05
         Share of the mixtures, from 1 to 64 of them, held out to choose the best weights.
-    checkpoint : path, optional
+    checkpoint : str, path or None, default None
         File (.npz) that training writes its state to, every 100 steps.
-    warm_start : bool
+    warm_start : bool, default False
         Whether ``fit`` goes on: from `checkpoint`, if there is such a file, else from `weights_`.
-    embedding : callable, optional
+    embedding : callable or None, default None
         Takes the place of the network: maps magnitudes (n_frames, n_bins) to directions (n_frames,
         n_bins, n_components) at unit length. Nothing is learned then.
-    random_state : int, Generator, RandomState or None
+    random_state : int, Generator, RandomState or None, default None
         Of training, and of the starts of K-means.
-    verbose : int
+    verbose : int, default 0
         A progress bar when positive.
 
     Attributes
     ----------
     weights_ : dict of ndarray
         Of the network, float32.
-    loss_ : ndarray (n_iter_,)
+    loss_ : ndarray of shape (n_iter_,)
         Of each step.
-    held_out_loss_ : ndarray
+    held_out_loss_ : ndarray of shape (n_checks,)
         Of the held-out mixtures, every 100 steps and at the end.
     n_iter_ : int
         Steps made.
@@ -105,12 +113,32 @@ class DeepClustering(MaskSeparator):
     )  # fmt: skip
     _other_number = "set_params(n_sources=…)"
 
-    def __init__(self, n_sources=2, *, sample_rate=8000, n_fft=256, hop_length=64,
-                 embedding_size=16, width=128, hidden=192, dilations=(1, 2, 4, 8, 16, 32, 64, 1),
-                 loss="affinity", mask="soft", sharpness=4.0, batch_size=8, duration=2.0,
-                 max_iter=3000, learning_rate=2e-3, remix=False, validation_fraction=0.05,
-                 checkpoint=None, warm_start=False, embedding=None, random_state=None,
-                 verbose=0):  # fmt: skip
+    def __init__(
+        self,
+        n_sources: int = 2,
+        *,
+        sample_rate: int = 8000,
+        n_fft: int = 256,
+        hop_length: int | None = 64,
+        embedding_size: int = 16,
+        width: int = 128,
+        hidden: int = 192,
+        dilations: Sequence[int] = (1, 2, 4, 8, 16, 32, 64, 1),
+        loss: str = "affinity",
+        mask: str = "soft",
+        sharpness: float = 4.0,
+        batch_size: int = 8,
+        duration: float = 2.0,
+        max_iter: int = 3000,
+        learning_rate: float = 2e-3,
+        remix: bool = False,
+        validation_fraction: float = 0.05,
+        checkpoint: PathLike | None = None,
+        warm_start: bool = False,
+        embedding: Callable[[np.ndarray], ArrayLike] | None = None,
+        random_state: RandomState = None,
+        verbose: int = 0,
+    ) -> None:
         self.n_sources = n_sources
         self.sample_rate = sample_rate
         self.n_fft = n_fft
@@ -134,16 +162,17 @@ class DeepClustering(MaskSeparator):
         self.random_state = random_state
         self.verbose = verbose
 
-    def transform(self, x):
+    def transform(self, x: ArrayLike) -> np.ndarray:
         """Embeddings of the bins of a waveform.
 
         Parameters
         ----------
-        x : array (n_times,)
+        x : array-like of shape (n_times,)
+            Mono waveform at `sample_rate`.
 
         Returns
         -------
-        ndarray (n_frames, n_bins, embedding_size)
+        ndarray of shape (n_frames, n_bins, embedding_size)
             At unit length.
 
         Raises

@@ -15,7 +15,7 @@ from anmf.deep import convolution, layers
 class Kind(NamedTuple):
     """One kind of layer; an instance in `LAYERS` is all that a new one needs.
 
-    Attributes
+    Parameters
     ----------
     weights : callable
         Maps the layer's options, as keywords, to ``{short name: (shape, name in STARTS)}``.
@@ -24,6 +24,21 @@ class Kind(NamedTuple):
     backward : callable
         Maps (weights, tape, gy, options, xp) to (gradients, gx). Gradients have the keys of the
         weights.
+
+    Examples
+    --------
+    A layer that halves its input, and has no weights:
+
+    >>> import numpy as np
+    >>> from anmf.deep import LAYERS, Kind, Network, layer
+    >>> LAYERS["half"] = Kind(
+    ...     weights=dict,
+    ...     forward=lambda weights, x, options, xp: (x / 2, None),
+    ...     backward=lambda weights, tape, gy, options, xp: ({}, gy / 2),
+    ... )
+    >>> Network([layer("first", "half")]).forward({}, np.ones(3), xp=np)[0]
+    array([0.5, 0.5, 0.5])
+    >>> _ = LAYERS.pop("half")
     """
 
     weights: Callable

@@ -1,11 +1,15 @@
 """Networks as lists of named layers, with dictionaries of arrays as weights."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from types import ModuleType
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from anmf._core.arrays import random_generator
+from anmf._core.types import Array, RandomState
 from anmf.deep.kinds import LAYERS, STARTS, Kind
 
 
@@ -25,12 +29,12 @@ class Layer(NamedTuple):
     options: dict
 
     @property
-    def weights(self):
+    def weights(self) -> dict[str, tuple]:
         """Shape and start of each weight, by short name."""
         return LAYERS[self.kind].weights(**self.options)
 
 
-def layer(name, kind, **options):
+def layer(name: str, kind: str, **options: Any) -> Layer:
     """A named layer.
 
     Parameters
@@ -40,6 +44,12 @@ def layer(name, kind, **options):
     kind : str
         A name in `LAYERS`, which lists kinds and options.
     **options
+        Of that kind, such as *n_in* and *n_out*.
+
+    Returns
+    -------
+    Layer
+        To put into a `Network`.
 
     Raises
     ------
@@ -98,7 +108,7 @@ class Network:
     (array([5., 5.], dtype=float32), (5, 3))
     """
 
-    layers: tuple
+    layers: Sequence[Layer]
 
     def __post_init__(self):
         object.__setattr__(self, "layers", tuple(self.layers))
@@ -108,7 +118,7 @@ class Network:
             raise ValueError(f"layers must have different names; more than one is called {twice}")
 
     @property
-    def specification(self):
+    def specification(self) -> dict[str, tuple]:
         """Shape and start of every weight: ``{name: (shape, start)}``."""
         return {
             f"{part.name}.{short}": what
@@ -117,21 +127,26 @@ class Network:
         }
 
     @property
-    def shapes(self):
+    def shapes(self) -> dict[str, tuple[int, ...]]:
         """Shape of every weight."""
         return {name: shape for name, (shape, _) in self.specification.items()}
 
-    def start(self, random_state=None, dtype=np.float32):
+    def start(
+        self, random_state: RandomState = None, dtype: DTypeLike = np.float32
+    ) -> dict[str, np.ndarray]:
         """Weights to start training from, NumPy arrays.
 
         Parameters
         ----------
-        random_state : int, Generator, RandomState or None
-        dtype : dtype
+        random_state : int, Generator, RandomState or None, default None
+            Seed of the weights that start at random.
+        dtype : dtype, default float32
+            Of all weights.
 
         Returns
         -------
-        dict of array
+        dict of ndarray
+            By the names in `specification`.
         """
         rng = random_generator(random_state)
         return {
@@ -139,20 +154,24 @@ class Network:
             for name, (shape, start) in self.specification.items()
         }
 
-    def forward(self, weights, x, *, xp):
+    def forward(self, weights: dict[str, Array], x: Array, *, xp: ModuleType) -> tuple[Any, list]:
         """Output of the network, and what its reverse pass needs.
 
         Parameters
         ----------
         weights : dict of array
-        x : array
+            With the keys of `specification`; others are left alone.
+        x : array of shape (..., n_in)
+            Most layers work on the last axis.
         xp : module
             Array-API namespace of the arrays.
 
         Returns
         -------
-        y : array, or dict of them when the last layer is *heads*
+        y : array of shape (..., n_out), or dict of them
+            The latter when the last layer is *heads*.
         tape : list
+            To hand to `backward`.
         """
         tape = []
         for part in self.layers:
@@ -161,33 +180,43 @@ class Network:
             tape.append(kept)
         return x, tape
 
-    def backward(self, weights, tape, gy, *, xp):
+    def backward(
+        self, weights: dict[str, Array], tape: list, gy: Array | dict[str, Array], *, xp: ModuleType
+    ) -> tuple[dict[str, Array], Array]:
         """Gradients of a loss with respect to weights and input.
 
         Parameters
         ----------
         weights : dict of array
+            Those that `forward` had.
         tape : list
             Of `forward` with the same weights; it is left as it is.
-        gy : array or dict of array
+        gy : array of shape (..., n_out) or dict of array
             Gradient with respect to the output. Heads that are absent count as zero.
         xp : module
+            Array-API namespace of the arrays.
 
         Returns
         -------
         gradients : dict of array
             With the keys of this network's weights.
-        gx : array
+        gx : array of shape (..., n_in)
+            Gradient with respect to the input.
         """
-        gradients = {}
+        gradients: dict[str, Array] = {}
         for part, kept in zip(reversed(self.layers), reversed(tape), strict=True):
             inner = _take(weights, part)
             found, gy = LAYERS[part.kind].backward(inner, kept, gy, part.options, xp)
             gradients.update((f"{part.name}.{short}", g) for short, g in found.items())
         return {name: gradients[name] for name in self.specification}, gy
 
-    def check(self, weights):
+    def check(self, weights: dict[str, Array]) -> None:
         """Refuse weights that aren't this network's.
+
+        Parameters
+        ----------
+        weights : dict of array
+            By name; those of other networks may be among them.
 
         Raises
         ------

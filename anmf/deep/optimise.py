@@ -4,6 +4,7 @@ Weights and gradients are dictionaries of arrays. Every function gives back new 
 interruption never leaves half a step behind.
 """
 
+from collections.abc import Callable
 from math import cos, isfinite, pi, sqrt
 from typing import NamedTuple
 
@@ -146,7 +147,9 @@ def average_step(average, weights, n_steps, *, decay=0.995, lag=10):
     return {name: value + share * (weights[name] - value) for name, value in average.items()}
 
 
-def warm_up_cosine(peak, n_steps, *, warm_up=0, least=0.0):
+def warm_up_cosine(
+    peak: float, n_steps: int, *, warm_up: int = 0, least: float = 0.0
+) -> Callable[[int, np.ndarray], float]:
     """Learning rate that rises for `warm_up` steps, and falls along a cosine to `least` · `peak`.
 
         ρ_t = peak · min(1, (t + 1) / warm_up) · (least + (1 − least) (1 + cos(π t / n_steps)) / 2)
@@ -154,14 +157,25 @@ def warm_up_cosine(peak, n_steps, *, warm_up=0, least=0.0):
     Parameters
     ----------
     peak : float
-    n_steps, warm_up : int
-    least : float
+        Largest rate.
+    n_steps : int
+        When the cosine ends; later steps have the rate of the last.
+    warm_up : int, default 0
+        Steps over which the rate rises.
+    least : float, default 0.0
         Share of `peak` that is left at the end.
 
     Returns
     -------
     callable
         Maps (step, losses held out so far) to the rate; steps count from 0.
+
+    Examples
+    --------
+    >>> from anmf.deep import warm_up_cosine
+    >>> rate = warm_up_cosine(1e-3, 100, warm_up=10, least=0.1)
+    >>> [round(rate(step, []), 6) for step in (0, 10, 50, 100)]
+    [0.0001, 0.000978, 0.00055, 0.0001]
     """
 
     def rate(step, held_out):
@@ -171,24 +185,35 @@ def warm_up_cosine(peak, n_steps, *, warm_up=0, least=0.0):
     return rate
 
 
-def plateau(peak, *, factor=0.5, patience=3, tol=0.0, warm_up=0):
+def plateau(
+    peak: float, *, factor: float = 0.5, patience: int = 3, tol: float = 0.0, warm_up: int = 0
+) -> Callable[[int, np.ndarray], float]:
     """Learning rate that falls by `factor` each time `patience` checks bring nothing better.
 
     Parameters
     ----------
     peak : float
-    factor : float
-    patience : int
+        Rate before the first fall.
+    factor : float, default 0.5
+        What the rate is multiplied by, below 1.
+    patience : int, default 3
         Checks.
-    tol : float
+    tol : float, default 0.0
         By what share of its size the held-out loss must fall to count as better.
-    warm_up : int
+    warm_up : int, default 0
         Steps over which the rate rises.
 
     Returns
     -------
     callable
         Maps (step, losses held out so far) to the rate; steps count from 0.
+
+    Examples
+    --------
+    >>> from anmf.deep import plateau
+    >>> rate = plateau(1e-3, patience=2)
+    >>> rate(300, [0.5, 0.4, 0.3]), rate(500, [0.5, 0.4, 0.3, 0.3, 0.3])
+    (0.001, 0.0005)
     """
 
     def rate(step, held_out):
@@ -205,7 +230,7 @@ def plateau(peak, *, factor=0.5, patience=3, tol=0.0, warm_up=0):
     return rate
 
 
-def constant(peak, *, warm_up=0):
+def constant(peak: float, *, warm_up: int = 0) -> Callable[[int, np.ndarray], float]:
     """The same learning rate throughout, after a rise of `warm_up` steps."""
     return plateau(peak, factor=1.0, warm_up=warm_up)
 

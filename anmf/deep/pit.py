@@ -1,10 +1,13 @@
 """Permutation-invariant training: sources of one microphone, by a network of masks."""
 
+from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from anmf._core.checks import check_choice, check_count, check_real
+from anmf._core.types import PathLike, RandomState
 from anmf.deep.mask_network import MaskNetwork, label_masks, label_masks_and_bins, mask_terms
 from anmf.deep.pit_loss import TARGETS
 from anmf.deep.separator import MaskSeparator
@@ -20,51 +23,55 @@ class PITSeparator(MaskSeparator):
 
     Parameters
     ----------
-    n_sources : int
+    n_sources : int, default 2
         To separate into, two at least: as many as in each mixture to train on.
-    sample_rate : int
+    sample_rate : int, default 8000
         Of all waveforms, in Hz.
-    n_fft, hop_length : int
-        Of the spectra, in samples; hop_length None for a quarter of n_fft.
-    width, hidden : int
-        Channels of the network between its blocks, and inside them.
-    dilations : sequence of int
+    n_fft : int, default 256
+        Samples of a frame of the spectra.
+    hop_length : int or None, default 64
+        Samples between frames; None for a quarter of `n_fft`.
+    width : int, default 128
+        Channels of the network between its blocks.
+    hidden : int, default 192
+        Channels inside the blocks.
+    dilations : sequence of int, default (1, 2, 4, 8, 16, 32, 64, 1)
         One a block, in frames.
-    target : {'phase-sensitive', 'magnitude'}
+    target : {'phase-sensitive', 'magnitude'}, default 'phase-sensitive'
         Of masked mixtures, a name of `anmf.deep.pit_loss.TARGETS`.
-    clustering : float
+    clustering : float, default 1.0
         Weight of the affinity loss of deep clustering in joint training; 0 for masks alone.
-    embedding_size : int
+    embedding_size : int, default 16
         Components of a direction in joint training.
-    batch_size : int
+    batch_size : int, default 8
         Excerpts in a step.
-    duration : float
+    duration : float, default 2.0
         Of an excerpt, in s.
-    max_iter : int
+    max_iter : int, default 3000
         Steps.
-    learning_rate : float
+    learning_rate : float, default 0.002
         Largest; it rises in 150 steps, or a tenth of all, and falls to 2 % along a cosine.
-    remix : bool
+    remix : bool, default False
         Whether excerpts combine sources of different mixtures, so that none is heard twice; for
         mixtures that are the sums of sources which have nothing to do with each other.
-    validation_fraction : float
+    validation_fraction : float, default 0.05
         Share of the mixtures, from 1 to 64 of them, held out to choose the best weights.
-    checkpoint : path, optional
+    checkpoint : str, path or None, default None
         File (.npz) that training writes its state to, every 100 steps.
-    warm_start : bool
+    warm_start : bool, default False
         Whether ``fit`` goes on: from `checkpoint`, if there is such a file, else from `weights_`.
-    random_state : int, Generator, RandomState or None
+    random_state : int, Generator, RandomState or None, default None
         Of training.
-    verbose : int
+    verbose : int, default 0
         A progress bar when positive.
 
     Attributes
     ----------
     weights_ : dict of ndarray
         Of the network, float32.
-    loss_ : ndarray (n_iter_,)
+    loss_ : ndarray of shape (n_iter_,)
         Of each step.
-    held_out_loss_ : ndarray
+    held_out_loss_ : ndarray of shape (n_checks,)
         Of the held-out mixtures, every 100 steps and at the end.
     n_iter_ : int
         Steps made.
@@ -110,11 +117,30 @@ class PITSeparator(MaskSeparator):
     )  # fmt: skip
     _other_number = "fit again with that n_sources"
 
-    def __init__(self, n_sources=2, *, sample_rate=8000, n_fft=256, hop_length=64, width=128,
-                 hidden=192, dilations=(1, 2, 4, 8, 16, 32, 64, 1), target="phase-sensitive",
-                 clustering=1.0, embedding_size=16, batch_size=8, duration=2.0, max_iter=3000,
-                 learning_rate=2e-3, remix=False, validation_fraction=0.05, checkpoint=None,
-                 warm_start=False, random_state=None, verbose=0):  # fmt: skip
+    def __init__(
+        self,
+        n_sources: int = 2,
+        *,
+        sample_rate: int = 8000,
+        n_fft: int = 256,
+        hop_length: int | None = 64,
+        width: int = 128,
+        hidden: int = 192,
+        dilations: Sequence[int] = (1, 2, 4, 8, 16, 32, 64, 1),
+        target: str = "phase-sensitive",
+        clustering: float = 1.0,
+        embedding_size: int = 16,
+        batch_size: int = 8,
+        duration: float = 2.0,
+        max_iter: int = 3000,
+        learning_rate: float = 2e-3,
+        remix: bool = False,
+        validation_fraction: float = 0.05,
+        checkpoint: PathLike | None = None,
+        warm_start: bool = False,
+        random_state: RandomState = None,
+        verbose: int = 0,
+    ) -> None:
         self.n_sources = n_sources
         self.sample_rate = sample_rate
         self.n_fft = n_fft
@@ -136,16 +162,17 @@ class PITSeparator(MaskSeparator):
         self.random_state = random_state
         self.verbose = verbose
 
-    def transform(self, x):
+    def transform(self, x: ArrayLike) -> np.ndarray:
         """Masks of the sources of a waveform.
 
         Parameters
         ----------
-        x : array (n_times,)
+        x : array-like of shape (n_times,)
+            Mono waveform at `sample_rate`.
 
         Returns
         -------
-        ndarray (n_frames, n_sources, n_bins)
+        ndarray of shape (n_frames, n_sources, n_bins)
             Positive, with sum 1 over sources.
 
         Raises

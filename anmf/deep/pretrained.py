@@ -7,9 +7,13 @@ contains no recordings.
 """
 
 from importlib.resources import as_file, files
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from anmf.deep.deep_clustering import DeepClustering
 
 
-def load_deep_clustering():
+def load_deep_clustering() -> "DeepClustering":
     """A `DeepClustering` that was trained on mixtures of two talkers at 8 kHz.
 
     Returns

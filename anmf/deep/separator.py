@@ -1,13 +1,18 @@
 """What estimators that separate one microphone by a trained network of masks have in common."""
 
+import warnings
+from collections.abc import Sequence
 from functools import partial
+from typing import Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from anmf._core.arrays import random_generator
 from anmf._core.checks import check_choice, check_count, check_real
+from anmf._core.types import PathLike
 from anmf.audio.stft import check_frames
 from anmf.audio.waveforms import check_waveform
 from anmf.deep.excerpts import Excerpts, check_recordings
@@ -19,6 +24,7 @@ from anmf.deep.training import train
 from anmf.deep.trunk import held_out_loss, loss_and_gradient
 from anmf.deep.weights import load_about, load_weights, save_weights
 from anmf.metrics import METRICS, permutation_invariant
+from anmf.metrics.snr import mean_defined
 
 _MOST_HELD_OUT = 64
 
@@ -39,14 +45,14 @@ class MaskSeparator(BaseEstimator):
         What to do for another number of sources.
     """
 
-    def fit(self, mixtures, sources):
+    def fit(self, mixtures: Sequence[ArrayLike] | None, sources: Sequence[ArrayLike]) -> Self:
         """Train on mixtures.
 
         Parameters
         ----------
-        mixtures : list of array (n_times,), or None
-            None for the sums of the sources. Lengths may differ.
-        sources : list of array (n_times, n_sources)
+        mixtures : list of array-like of shape (n_times,), or None
+            Mono, at `sample_rate`; None for the sums of the sources. Lengths may differ.
+        sources : list of array-like of shape (n_times, n_sources)
             Of each mixture, two at least.
 
         Returns
@@ -72,16 +78,17 @@ class MaskSeparator(BaseEstimator):
         self._train(*check_recordings(mixtures, sources))
         return self
 
-    def separate(self, x):
+    def separate(self, x: ArrayLike) -> np.ndarray:
         """The sources of a waveform, in no particular order.
 
         Parameters
         ----------
-        x : array (n_times,)
+        x : array-like of shape (n_times,)
+            Mono waveform at `sample_rate`.
 
         Returns
         -------
-        ndarray (n_times, n_sources)
+        ndarray of shape (n_times, n_sources)
             Sums to `x`. All zero for silence.
 
         Raises
@@ -96,15 +103,16 @@ class MaskSeparator(BaseEstimator):
         parts = np.moveaxis(masks * X[:, None, :], 1, 0)
         return np.ascontiguousarray(to_waveforms(parts, len(x), self.n_fft, self._hop()).T)
 
-    def score(self, x, y, metric="si_sdr"):
+    def score(self, x: ArrayLike, y: ArrayLike, metric: str = "si_sdr") -> float:
         """Mean quality of the separated sources in dB, in the order that fits best.
 
         Parameters
         ----------
-        x : array (n_times,)
-        y : array (n_times, n_sources)
+        x : array-like of shape (n_times,)
+            Mono waveform at `sample_rate`.
+        y : array-like of shape (n_times, n_sources)
             The true sources.
-        metric : str
+        metric : str, default 'si_sdr'
             A name of `anmf.metrics.METRICS`.
 
         Returns
@@ -118,19 +126,26 @@ class MaskSeparator(BaseEstimator):
         """
         self._check_ready()
         check_choice("metric", metric, METRICS)
-        y, x = check_waveform(y, "y"), self._check_mono(x)
-        if y.shape != (len(x), self.n_sources):
+        sources, x = check_waveform(y, "y"), self._check_mono(x)
+        if sources.shape != (len(x), self.n_sources):
             raise ValueError(
-                f"y has shape {y.shape}; expected true sources (n_times, n_sources): "
+                f"y has shape {sources.shape}; expected true sources (n_times, n_sources): "
                 f"({len(x)}, {self.n_sources}); for another number of them, {self._other_number}"
             )
-        values, _ = permutation_invariant(METRICS[metric])(y, self.separate(x))
-        return float(np.mean(values))
+        with warnings.catch_warnings():  # of sources that are silent: they don't count
+            warnings.simplefilter("ignore", RuntimeWarning)
+            values, _ = permutation_invariant(METRICS[metric])(sources, self.separate(x))
+        return mean_defined(values)
 
-    def save(self, path):
+    def save(self, path: PathLike) -> None:
         """Write the fitted model to a file (.npz), readable without this package.
 
         Weights are stored in half precision.
+
+        Parameters
+        ----------
+        path : str or path
+            Ends in .npz. A file of that name is replaced.
         """
         check_is_fitted(self, "weights_")
         self._check_parameters()
@@ -140,8 +155,18 @@ class MaskSeparator(BaseEstimator):
         save_weights(path, weights, dtype="float16", about={**about, "model": self._kind})
 
     @classmethod
-    def load(cls, path):
+    def load(cls, path: PathLike) -> Self:
         """Read a model that ``save`` wrote.
+
+        Parameters
+        ----------
+        path : str or path
+            Of a model of the same class.
+
+        Returns
+        -------
+        MaskSeparator
+            A fitted one of the class that it is called on.
 
         Raises
         ------
@@ -260,14 +285,14 @@ class MaskSeparator(BaseEstimator):
     def _hop(self):
         return check_frames(self.n_fft, self.hop_length, sqrt_hann(self.n_fft))[1]
 
-    def _check_mono(self, x):
-        x = check_waveform(x, "x")
-        if x.ndim != 1:
+    def _check_mono(self, x: ArrayLike) -> np.ndarray:
+        samples: np.ndarray = check_waveform(x, "x")
+        if samples.ndim != 1:
             raise ValueError(
-                f"x has shape {x.shape}; expected one channel (n_times,): take one of several"
+                f"x has shape {samples.shape}; expected one channel (n_times,): take one of several"
             )
-        return x
+        return samples
 
-    def _spectra(self, x):
+    def _spectra(self, x: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
         x = self._check_mono(x)
         return x, to_spectra(x, self.n_fft, self._hop())

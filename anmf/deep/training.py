@@ -2,6 +2,7 @@
 
 import time
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,6 +12,7 @@ from tqdm.auto import tqdm
 
 from anmf._core.arrays import namespace
 from anmf._core.iterate import IterationInfo
+from anmf._core.types import Array, PathLike
 from anmf.deep.optimise import (
     adam_step,
     autoclip,
@@ -26,7 +28,7 @@ from anmf.deep.state import TrainingState, first_state, save_checkpoint
 class Trained:
     """Result of `train`.
 
-    Attributes
+    Parameters
     ----------
     weights : dict of array
         The best on held-out data; where there are none, the latest running average.
@@ -34,24 +36,35 @@ class Trained:
         *finished*, *early stopping*, *callback*, *interrupted* or *not finite*.
     state : TrainingState
         To go on from; it also has the losses.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from anmf.deep import Recipe, train
+    >>> result = train(
+    ...     {"w": np.ones(2)}, lambda weights, batch: (weights["w"].sum(), {"w": np.ones(2)}),
+    ...     lambda step: None, Recipe(n_steps=100), callback=lambda info: info.n_iter == 3,
+    ... )
+    >>> result.ended, result.state.step
+    ('callback', 3)
     """
 
-    weights: dict
+    weights: dict[str, Array]
     ended: str
     state: TrainingState
 
 
 def train(
-    start,
-    loss_and_gradient,
-    batch,
-    recipe=None,
+    start: dict[str, Array] | TrainingState,
+    loss_and_gradient: Callable[[dict[str, Array], Any], tuple[Any, dict[str, Array]]],
+    batch: Callable[[int], Any],
+    recipe: Recipe | None = None,
     *,
-    held_out=None,
-    checkpoint=None,
-    callback=None,
-    verbose=0,
-):
+    held_out: Callable[[dict[str, Array]], float] | None = None,
+    checkpoint: PathLike | None = None,
+    callback: Callable[[IterationInfo], Any] | None = None,
+    verbose: int = 0,
+) -> Trained:
     """Train weights by Adam on one batch after another.
 
     Parameters
@@ -65,19 +78,21 @@ def train(
     batch : callable
         Maps the number of a step, from 0, to a batch. What is random in it belongs to the caller,
         for example ``numpy.random.default_rng((seed, step))``.
-    recipe : Recipe, optional
-    held_out : callable, optional
+    recipe : Recipe or None, default None
+        Steps, learning rate, checks; ``Recipe()`` when not given.
+    held_out : callable or None, default None
         Maps weights to a loss on data not trained on, for checks.
-    checkpoint : path, optional
+    checkpoint : str, path or None, default None
         File (.npz) that gets the state at the start, at every check and at the end.
-    callback : callable, optional
+    callback : callable or None, default None
         Called with an `IterationInfo` after every step; a true result stops training.
-    verbose : int
+    verbose : int, default 0
         A progress bar when positive.
 
     Returns
     -------
     Trained
+        The weights, how training ended, and where it stands.
 
     Warns
     -----
@@ -247,11 +262,18 @@ def _check_gradients(gradients, weights):
             )
 
 
-def keep_memory():
+def keep_memory() -> None:
     """Keep the C library from giving memory back to the system after every layer.
 
     Linux's allocator asks the system for each large array and returns it when it is freed, and
     every page that comes back costs a fault: up to half the time of a step. Freeing one array of
     just under 32 MB raises its limits for good. Elsewhere this does nothing.
+
+    Examples
+    --------
+    Before a training loop of one's own; `train` does it:
+
+    >>> from anmf.deep import keep_memory
+    >>> keep_memory()
     """
     np.empty(31 * 2**20, dtype=np.uint8)

@@ -4,10 +4,13 @@ import json
 import os
 from pathlib import Path
 from tempfile import mkstemp
+from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from anmf._core.arrays import to_host
+from anmf._core.types import Array, PathLike
 from anmf.deep.network import check_shapes
 
 VERSION = 1
@@ -16,7 +19,13 @@ VERSION = 1
 _HEADER = ("format", "version", "about")
 
 
-def save_weights(path, weights, *, dtype=None, about=None):
+def save_weights(
+    path: PathLike,
+    weights: dict[str, Array],
+    *,
+    dtype: DTypeLike | None = None,
+    about: dict[str, Any] | None = None,
+) -> None:
     """Write weights to a file.
 
     ``numpy.load`` reads it: one array a weight, by name, besides *format*, *version* and *about*
@@ -24,18 +33,30 @@ def save_weights(path, weights, *, dtype=None, about=None):
 
     Parameters
     ----------
-    path : path
+    path : str or path
         Ends in .npz. A file of that name is replaced.
     weights : dict of array
-    dtype : dtype, optional
+        By name, of any library.
+    dtype : dtype or None, default None
         For example ``"float16"``, which halves the file.
-    about : dict, optional
+    about : dict or None, default None
         Anything that JSON can hold, for example how the network was made.
 
     Raises
     ------
     ValueError
         For another ending, and for weights that aren't finite or don't fit into `dtype`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from anmf.deep import save_weights
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_weights(Path(folder, "small.npz"), {"w": np.ones(3)}, dtype="float16")
+    ...     np.load(Path(folder, "small.npz"))["w"]
+    array([1., 1., 1.], dtype=float16)
     """
     arrays = {}
     for name, value in weights.items():
@@ -50,20 +71,27 @@ def save_weights(path, weights, *, dtype=None, about=None):
     write_arrays(path, arrays, "anmf weights", about)
 
 
-def load_weights(path, shapes=None, *, dtype=None):
+def load_weights(
+    path: PathLike,
+    shapes: dict[str, tuple[int, ...]] | None = None,
+    *,
+    dtype: DTypeLike | None = None,
+) -> dict[str, np.ndarray]:
     """Read weights that `save_weights` wrote.
 
     Parameters
     ----------
-    path : path
-    shapes : dict, optional
+    path : str or path
+        File (.npz) of `save_weights`.
+    shapes : dict or None, default None
         Shapes expected, by name, for example `Network.shapes`.
-    dtype : dtype, optional
+    dtype : dtype or None, default None
         By default as in the file, and float32 for float16.
 
     Returns
     -------
-    dict of array
+    dict of ndarray
+        By name; those of `shapes` alone, if it is given.
 
     Raises
     ------
@@ -72,6 +100,18 @@ def load_weights(path, shapes=None, *, dtype=None):
     ValueError
         If the file is damaged, of another kind, or of a later version; if weights are missing, have
         wrong shapes, or aren't finite.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from anmf.deep import load_weights, save_weights
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "small.npz")
+    ...     save_weights(path, {"w": np.ones(3)}, dtype="float16")
+    ...     load_weights(path, {"w": (3,)})
+    {'w': array([1., 1., 1.], dtype=float32)}
     """
     weights = read_arrays(path, "anmf weights")[0]
     if shapes is not None:
@@ -88,12 +128,30 @@ def load_weights(path, shapes=None, *, dtype=None):
     return weights
 
 
-def load_about(path):
-    """Read what `save_weights` was told about the weights, a dictionary.
+def load_about(path: PathLike) -> dict[str, Any]:
+    """Read what `save_weights` was told about the weights.
 
     Parameters
     ----------
-    path : path
+    path : str or path
+        File (.npz) of `save_weights`.
+
+    Returns
+    -------
+    dict
+        Empty if it was told nothing.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from anmf.deep import load_about, save_weights
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "small.npz")
+    ...     save_weights(path, {"w": np.ones(3)}, about={"sample_rate": 8000})
+    ...     load_about(path)
+    {'sample_rate': 8000}
     """
     return read_arrays(path, "anmf weights")[1]
 

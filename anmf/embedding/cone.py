@@ -23,7 +23,7 @@ def nonnegative_activations(Z, directions, *, xp):
     A : array (n, K)
     """
     linear, gram = Z @ directions.T, directions @ directions.T
-    A = xp.clip(linear, 0, None)
+    A = xp.clip(linear, 0.0, None)
     for _ in range(_ROUNDS):
         A, _ = coordinate_sweeps(A, linear, gram, _SWEEPS, xp=xp)
         A = support_step(A, linear, gram, xp=xp)

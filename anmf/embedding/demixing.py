@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from anmf._core.arrays import moved, namespace, to_host
+from anmf._core.types import Array
 from anmf.embedding.cone import cone, shares
 from anmf.embedding.counting import count
 from anmf.embedding.seeding import assigned, spherical_kmeans, successive_projection, unit
@@ -19,25 +20,37 @@ _CLUSTERING = {"n_init": 5, "max_iter": 50}
 class Demixed:
     """A recording of n windows, taken apart.
 
-    Attributes
+    Parameters
     ----------
-    speakers : array (K, d)
+    speakers : array of shape (K, d)
         Embedding of each speaker.
-    activations : array (n, K)
+    activations : array of shape (n, K)
         How much of each speaker is in each window.
-    talking : ndarray of bool (n, K)
+    talking : ndarray of bool, shape (n, K)
         Who talks; at least one speaker in each window.
-    labels : ndarray of int (n,)
+    labels : ndarray of int, shape (n,)
         The loudest speaker of each window.
-    parts : array (n, K, d)
+    parts : array of shape (n, K, d)
         What is each speaker's in each window; their sum is the embedding of the window.
+
+    Examples
+    --------
+    Two speakers, of whom the second talks alone in the last of three windows:
+
+    >>> import numpy as np
+    >>> from anmf.embedding import Demixed
+    >>> speakers, activations = np.eye(2), np.array([[1.0, 0.0], [0.6, 0.7], [0.0, 1.0]])
+    >>> found = Demixed(speakers, activations, activations > 0, activations.argmax(axis=1),
+    ...                 activations[:, :, None] * speakers)
+    >>> found.labels.tolist(), found.parts.sum(axis=1).tolist()
+    ([0, 1, 1], [[1.0, 0.0], [0.6, 0.7], [0.0, 1.0]])
     """
 
-    speakers: object
-    activations: object
-    talking: object
-    labels: object
-    parts: object
+    speakers: Array
+    activations: Array
+    talking: np.ndarray
+    labels: np.ndarray
+    parts: Array
 
 
 def split(X, contributions, share):

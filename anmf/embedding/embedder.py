@@ -1,8 +1,10 @@
 """The estimator `SpeakerEmbedder`: waveforms in, embeddings of their windows out."""
 
 from collections.abc import Sequence
+from typing import Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted
@@ -10,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from anmf._core.arrays import random_generator
 from anmf._core.checks import check_count, check_real
 from anmf._core.threads import limited_threads
+from anmf._core.types import RandomState
 from anmf.audio.waveforms import check_real as check_samples
 from anmf.embedding.features import (
     cut,
@@ -37,41 +40,43 @@ class SpeakerEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
 
     Parameters
     ----------
-    sample_rate : int
+    sample_rate : int, default 16000
         Of all waveforms, in Hz; at least 4000.
-    window, hop : float
-        Length of the windows and the time from one to the next, in seconds. A window has at least
-        64 ms; the hop is at most a window.
-    n_mels : int
+    window : float, default 1.6
+        Length of the windows in seconds, at least 0.064.
+    hop : float, default 0.8
+        Time from one window to the next in seconds, at most `window`.
+    n_mels : int, default 40
         Bands of the mel spectrum.
-    n_periods : int
+    n_periods : int, default 32
         Periods of a voice (50 to 555 Hz) at which the cepstrum is taken.
-    n_components : int or None
+    n_components : int or None, default None
         Length of an embedding; None for all directions, at most one less than there are speakers.
-    n_copies : int
+    n_copies : int, default 1
         Disturbed copies of each waveform that ``fit`` learns from too: through a random smooth
         filter, and with noise 15 to 35 dB below. They teach it what a microphone can do to a voice,
         which it can't know from speakers of whom there is one recording each. 0 for none.
-    ridge : float
+    ridge : float, default 0.03
         Added to the variances within speakers, which are about 1.
-    random_state : int, Generator, RandomState or None
+    random_state : int, Generator, RandomState or None, default None
         Seed of the copies.
 
     Attributes
     ----------
-    classes_ : array (n_speakers,)
+    classes_ : array of shape (n_speakers,)
         Labels of the speakers learnt from.
     scaler_ : StandardScaler
         Of the statistics.
     decorrelator_ : SVDDecorrelator
         Makes their covariance within speakers the identity.
-    mean_ : array (d,)
+    mean_ : array of shape (d,)
         Mean of the speakers in its coordinates.
-    directions_ : array (n_components_, d)
+    directions_ : array of shape (n_components_, d)
         Weighted principal directions of the speakers there.
-    between_variance_ : array (n_components_,)
+    between_variance_ : array of shape (n_components_,)
         Variance of the speakers along these; that within speakers is 1.
     n_components_ : int
+        Length of an embedding.
 
     Notes
     -----
@@ -116,8 +121,19 @@ class SpeakerEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
     [True, False, False, True, False, False]
     """
 
-    def __init__(self, sample_rate=16000, *, window=1.6, hop=0.8, n_mels=40, n_periods=32,
-                 n_components=None, n_copies=1, ridge=0.03, random_state=None):  # fmt: skip
+    def __init__(
+        self,
+        sample_rate: int = 16000,
+        *,
+        window: float = 1.6,
+        hop: float = 0.8,
+        n_mels: int = 40,
+        n_periods: int = 32,
+        n_components: int | None = None,
+        n_copies: int = 1,
+        ridge: float = 0.03,
+        random_state: RandomState = None,
+    ) -> None:
         self.sample_rate = sample_rate
         self.window = window
         self.hop = hop
@@ -128,14 +144,14 @@ class SpeakerEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         self.ridge = ridge
         self.random_state = random_state
 
-    def fit(self, X, y):
+    def fit(self, X: ArrayLike | Sequence[ArrayLike], y: ArrayLike) -> Self:
         """Learn what tells speakers apart. Every window is an example of its speaker.
 
         Parameters
         ----------
-        X : list of array of float (n_times,), or array (n, n_times)
+        X : list of array-like of float, shape (n_times,), or array-like of shape (n, n_times)
             Waveforms, of any lengths from 64 ms.
-        y : array (n,) or (n, 2)
+        y : array-like of shape (n,) or (n, 2)
             Speaker of each waveform; or integers, both speakers, −1 for none. Waveforms with two
             speakers, or none, are left out.
 
@@ -164,17 +180,17 @@ class SpeakerEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         self._learn(rows, owners)
         return self
 
-    def transform(self, X):
+    def transform(self, X: ArrayLike | Sequence[ArrayLike]) -> np.ndarray:
         """Embeddings of the windows of a recording, or of whole waveforms.
 
         Parameters
         ----------
-        X : array of float (n_times,), list of these, or array (n, n_times)
+        X : array-like of float, shape (n_times,) or (n, n_times), or list of the former
             One waveform; or several, of any lengths from 64 ms.
 
         Returns
         -------
-        array (n_windows, n_components_) or (n, n_components_)
+        ndarray of shape (n_windows, n_components_) or (n, n_components_)
             Of one waveform, a row for each of its `windows`; of several, a row for each: the mean
             over its windows, brought to unit length too. Rows of silence are zero.
 
@@ -190,7 +206,7 @@ class SpeakerEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             return self._embed(waveforms[0])
         return unit(np.stack([self._embed(x).mean(axis=0) for x in waveforms]), xp=np)
 
-    def windows(self, x):
+    def windows(self, x: ArrayLike) -> np.ndarray:
         """Windows of a waveform: as rows of X, they have the embeddings of ``transform(x)``.
 
         Window i starts i hops after the start. The end of a waveform that fills no window is left
@@ -198,17 +214,19 @@ class SpeakerEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
 
         Parameters
         ----------
-        x : array of float (n_times,)
+        x : array-like of float, shape (n_times,)
+            Mono waveform at `sample_rate`, of at least 64 ms.
 
         Returns
         -------
-        read-only view (n_windows, n_samples)
+        ndarray of shape (n_windows, n_samples)
+            A read-only view.
         """
         self._check_parameters()
         return self._cut(_check_waveform(x, "x", frame_length(self.sample_rate)))
 
     @property
-    def n_components_(self):
+    def n_components_(self) -> int:
         """Length of an embedding."""
         return len(self.directions_)
 

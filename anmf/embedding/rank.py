@@ -135,7 +135,10 @@ def _median(beta):
     def density(angle):  # in the angle it is smooth, also at β = 1
         return (high - low) ** 2 * np.sin(2 * angle) ** 2 / (4 * np.pi * beta * place(angle))
 
-    angle = brentq(lambda top: quad(density, 0, top)[0] - 0.5, 0, np.pi / 2)
+    def below(top):  # SciPy may evaluate even an empty interval, where β = 1 gives 0 / 0
+        return quad(density, 0, top)[0] if top else 0.0
+
+    angle = brentq(lambda top: below(top) - 0.5, 0, np.pi / 2)
     return float(place(angle))
 
 

@@ -1,6 +1,9 @@
 """The estimator `SVDDecorrelator`."""
 
+from typing import Self
+
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
@@ -16,6 +19,7 @@ from anmf._core.arrays import (
 )
 from anmf._core.checks import check_choice, check_count, check_real, check_table
 from anmf._core.threads import limited_threads
+from anmf._core.types import Array, RandomState
 from anmf.base import SeparatorMixin
 from anmf.embedding.checks import (
     check_embeddings,
@@ -50,54 +54,58 @@ class SVDDecorrelator(
 
     Parameters
     ----------
-    n_components : int, float, {'gavish-donoho', 'marchenko-pastur'} or None
+    n_components : int, float, {'gavish-donoho', 'marchenko-pastur'} or None, default None
         Number k of principal directions to keep: an int; a float in (0, 1], the fewest that hold
         this share of the variance; a rule for data of low rank plus white noise (at least one is
         kept); None for all that have variance, the rank of the centred data.
-    whitening : {'zca', 'pca', 'cholesky', 'zca-cor', 'pca-cor', None}
+    whitening : {'zca', 'pca', 'cholesky', 'zca-cor', 'pca-cor', None}, default 'zca'
         Which of the whitenings, see Notes; None leaves the variances of ``components_``.
-    covariance : {'total', 'within'}
+    covariance : {'total', 'within'}, default 'total'
         What becomes the identity: the covariance of the rows about their mean, or about the mean
         of their class, pooled over classes; the latter needs `y`.
-    shrinkage : 'ledoit-wolf', float or None
+    shrinkage : 'ledoit-wolf', float or None, default 'ledoit-wolf'
         Intensity ρ of the shrinkage of the covariance; a float in [0, 1]. None for 0.
-    ridge : float
+    ridge : float, default 0.0
         What is added to the diagonal of the covariance, in squared units of X.
-    svd_solver : {'auto', 'full', 'gram', 'randomized'}
+    svd_solver : {'auto', 'full', 'gram', 'randomized'}, default 'auto'
         Route to the decomposition: of the data, of products of their rows or columns, or of
         products with random vectors, which needs an int `n_components`. 'auto' chooses by shape
         and falls back where 'gram' would be inaccurate.
-    n_speakers : int, str or None
+    n_speakers : int, str or None, default None
         Of a recording: their number; or a rule to count them, 'evidence', 'agglomerative',
         'gavish-donoho' or 'marchenko-pastur', see Notes; None for the best that ``fit`` allows.
         May be set after ``fit``.
-    max_speakers : int
+    max_speakers : int, default 8
         Most to be counted.
-    demixing_model : {'auto', 'cone', 'pair-mixture'}
+    demixing_model : {'auto', 'cone', 'pair-mixture'}, default 'auto'
         How recordings are taken apart, see Notes. 'auto' for 'pair-mixture' where ``fit`` saw
         overlapped rows, else 'cone'.
-    random_state : int, Generator, RandomState or None
+    random_state : int, Generator, RandomState or None, default None
         Seed of random vectors, and of the starts of ``separate``.
 
     Attributes
     ----------
-    mean_ : array (d,)
-    components_ : array (k, d)
+    mean_ : array of shape (d,)
+        Of the rows.
+    components_ : array of shape (k, d)
         Orthonormal rows V, the principal directions of the centred rows; the largest entry in
         size of each is positive.
-    singular_values_ : array (k,)
+    singular_values_ : array of shape (k,)
         Of the centred rows.
-    explained_variance_ratio_ : array (k,)
-    whitening_ : array (k, d)
+    explained_variance_ratio_ : array of shape (k,)
+        Share of the variance along each direction.
+    whitening_ : array of shape (k, d)
         W, with W C Wᵀ = I for the covariance C of Notes.
-    dewhitening_ : array (d, k)
+    dewhitening_ : array of shape (d, k)
         W⁺, with W W⁺ = I, and W⁺ W = VᵀV the projector on the kept directions.
     shrinkage_ : float
         ρ.
     n_components_ : int
+        k.
     n_samples_seen_ : int
         Rows that `mean_` and the covariance are of: overlapped ones are left out.
     n_features_in_ : int
+        d.
     threshold_ : float or None
         Cosine of centred embeddings at which two segments are as likely of one speaker as of two.
         None unless ``fit`` saw labels, of two speakers at least and two segments of one.
@@ -105,15 +113,16 @@ class SVDDecorrelator(
         What overlapped rows taught.
     n_speakers_ : int
         Of the last recording that ``separate`` saw, as all that follow.
-    speaker_embeddings_ : array (n_speakers_, d)
-    activations_ : array (n, n_speakers_)
+    speaker_embeddings_ : array of shape (n_speakers_, d)
+        One a speaker, in the coordinates of `X`.
+    activations_ : array of shape (n, n_speakers_)
         For 'cone', how much of each speaker is in each segment, 1 where it talks alone; for
         'pair-mixture', the probability that it talks.
-    labels_ : ndarray of int (n,)
+    labels_ : ndarray of int, shape (n,)
         The loudest speaker of each segment, −1 where it is silent.
-    talking_ : ndarray of bool (n, n_speakers_)
+    talking_ : ndarray of bool, shape (n, n_speakers_)
         Who talks in each segment.
-    overlap_ : ndarray of bool (n,)
+    overlap_ : ndarray of bool, shape (n,)
         Where two speakers or more talk.
 
     Notes
@@ -194,9 +203,20 @@ class SVDDecorrelator(
     array([1., 1.])
     """
 
-    def __init__(self, n_components=None, *, whitening="zca", covariance="total",
-                 shrinkage="ledoit-wolf", ridge=0.0, svd_solver="auto", n_speakers=None,
-                 max_speakers=8, demixing_model="auto", random_state=None):  # fmt: skip
+    def __init__(
+        self,
+        n_components: int | float | str | None = None,
+        *,
+        whitening: str | None = "zca",
+        covariance: str = "total",
+        shrinkage: str | float | None = "ledoit-wolf",
+        ridge: float = 0.0,
+        svd_solver: str = "auto",
+        n_speakers: int | str | None = None,
+        max_speakers: int = 8,
+        demixing_model: str = "auto",
+        random_state: RandomState = None,
+    ) -> None:
         self.n_components = n_components
         self.whitening = whitening
         self.covariance = covariance
@@ -208,14 +228,14 @@ class SVDDecorrelator(
         self.demixing_model = demixing_model
         self.random_state = random_state
 
-    def fit(self, X, y=None):
+    def fit(self, X: Array, y: ArrayLike | None = None) -> Self:
         """Learn mean, directions and whitening, and from labels, what speakers are like.
 
         Parameters
         ----------
-        X : array (n, d)
+        X : array-like of shape (n, d)
             Embeddings, one a row.
-        y : array (n,) or (n, 2), optional
+        y : array-like of shape (n,) or (n, 2) or None, default None
             Speaker (or class) of each row; or both speakers as integers, −1 for none. Floating
             numbers count as None, unless ``covariance='within'`` needs `y`.
 
@@ -239,15 +259,15 @@ class SVDDecorrelator(
             mixture = learn_pair_mixture(to_host(X).astype(np.float64), labels, rng)
         with limited_threads(*X.shape, min(X.shape)):
             moments = gather(alone, self._bound(), self.svd_solver, rng)
-            within = self.covariance == "within"
-            within = within_classes(alone, labels.speakers) if within else None
+            by_class = self.covariance == "within"
+            within = within_classes(alone, labels.speakers) if by_class else None
             self._settle(moments, within, X)
         if labels is not None:
             self.pair_mixture_ = mixture
             self.threshold_ = calibrate(to_host(alone - self.mean_), labels.speakers, rng)
         return self
 
-    def partial_fit(self, X, y=None):
+    def partial_fit(self, X: Array, y: ArrayLike | None = None) -> Self:
         """Add a block of rows to those seen so far, by ``fit`` or this method.
 
         Exactly what ``fit`` on all rows gives, unless `n_components` is an int: then only that
@@ -258,8 +278,9 @@ class SVDDecorrelator(
 
         Parameters
         ----------
-        X : array (m, d)
-        y : array (m,), optional
+        X : array-like of shape (m, d)
+            Embeddings, one a row; one will do.
+        y : array-like of shape (m,) or None, default None
             As in ``fit``. With ``covariance='within'``, `shrinkage` must be a number or None.
 
         Returns
@@ -273,13 +294,13 @@ class SVDDecorrelator(
                 "give partial_fit a number or None"
             )
         X, labels = self._check(X, y, reset=first)
-        within = self.covariance == "within"
+        by_class = self.covariance == "within"
         if labels is not None and len(labels.overlapped):
             raise ValueError(
                 "y has overlapped rows, which can't be streamed; give partial_fit one speaker a "
                 "row, or give all rows to fit"
             )
-        if not first and within and self._within is None:
+        if not first and by_class and self._within is None:
             raise ValueError(
                 "covariance='within' was set after rows without classes were seen; "
                 "call fit, which starts anew"
@@ -290,38 +311,40 @@ class SVDDecorrelator(
                 moments = gather(alone, self._bound(), "full")
             else:
                 moments = absorb(self._moments, alone, self._bound())
-            within = within_classes(alone, labels.speakers) if within else None
+            within = within_classes(alone, labels.speakers) if by_class else None
             if not first and within is not None:
                 within = join_classes(self._within, within)
             self._settle(moments, within, X, streaming=True)
         return self
 
-    def transform(self, X):
+    def transform(self, X: Array) -> Array:
         """Decorrelated coordinates Z = (X − mean) Wᵀ.
 
         Parameters
         ----------
-        X : array (n, d)
+        X : array-like of shape (n, d)
+            Embeddings, one a row.
 
         Returns
         -------
-        array (n, k)
+        array of shape (n, k)
+            In the library and precision of `X`, on its device.
         """
         self._check_fitted()
         X = check_embeddings(self, X, reset=False)
         return (X - moved(self.mean_, X)) @ moved(self.whitening_, X).T
 
-    def inverse_transform(self, X):
+    def inverse_transform(self, X: Array) -> Array:
         """Embeddings Z (W⁺)ᵀ + mean of coordinates Z; inverts ``transform`` on kept directions.
 
         Parameters
         ----------
-        X : array (n, k)
+        X : array-like of shape (n, k)
             Coordinates Z.
 
         Returns
         -------
-        array (n, d)
+        array of shape (n, d)
             For Z = ``transform(X)``: X with what lies off the mean in dropped directions removed.
         """
         self._check_fitted()
@@ -336,17 +359,17 @@ class SVDDecorrelator(
             Z = namespace(Z).astype(Z, namespace(Z).float64)
         return Z @ moved(self.dewhitening_, Z).T + moved(self.mean_, Z)
 
-    def separate(self, X):
+    def separate(self, X: Array) -> Array:
         """Take the embeddings of one recording apart, and set the attributes that tell of it.
 
         Parameters
         ----------
-        X : array (n, d)
+        X : array-like of shape (n, d)
             Embeddings of the segments of a recording, in any order. Rows of zeros are silence.
 
         Returns
         -------
-        array (n, n_speakers_, d)
+        array of shape (n, n_speakers_, d)
             What is each speaker's in each segment; summed over speakers, X.
 
         Raises
@@ -371,16 +394,16 @@ class SVDDecorrelator(
         self.overlap_ = self.talking_.sum(axis=1) > 1
         return moved(found.parts, X)
 
-    def score(self, X, y, metric="snr"):
+    def score(self, X: Array, y: Array, metric: str = "snr") -> float:
         """How well a recording is taken apart, with speakers in the order that fits best.
 
         Parameters
         ----------
-        X : array (n, d)
+        X : array-like of shape (n, d)
             Embeddings of the segments of one recording.
-        y : array (n,) or (n, n_true, d)
+        y : array-like of shape (n,) or (n, n_true, d)
             The speaker of each segment, or the true parts of all speakers.
-        metric : str
+        metric : str, default 'snr'
             For parts, a name of `anmf.metrics.METRICS`.
 
         Returns
@@ -399,7 +422,7 @@ class SVDDecorrelator(
         )
 
     @property
-    def n_components_(self):
+    def n_components_(self) -> int:
         """Number of components."""
         return self.components_.shape[0]
 

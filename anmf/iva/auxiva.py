@@ -1,10 +1,16 @@
 """The estimator `AuxIVA`: a recording of several microphones in, one track a source out."""
 
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Self
+
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from anmf._core.checks import check_choice, check_real
+from anmf._core.iterate import IterationInfo
+from anmf._core.types import RandomState
 from anmf.audio.stft import check_frames
 from anmf.base import SeparatorMixin
 from anmf.iva.dereverberation import reverberation
@@ -32,64 +38,70 @@ class AuxIVA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SeparatorMixin, 
 
     Parameters
     ----------
-    n_sources : int or None
+    n_sources : int or None, default None
         At most as many as there are channels, which None stands for. With fewer, the channels that
         are left take up the background.
-    update : {'iss2', 'iss', 'ip2', 'ip'}
+    update : {'iss2', 'iss', 'ip2', 'ip'}, default 'iss2'
         How demixing is improved: a name of `anmf.iva.UPDATES`.
-    source_model : str, object or callable
+    source_model : str, object or callable, default 'cliques'
         What sources are like. 'cliques': Gauss with variances for groups of frequencies; 'gauss':
         with a variance for each frame; 'laplace', 'ggd' (generalised Gauss), 'student-t': spherical
         with heavier tails; 'nmf': a variance of low rank (ILRMA); 'surrogate': learned on speech
         at 16 kHz (`anmf.iva.SurrogateSourceModel`). Or an object such as
         ``anmf.iva.StudentT(dof=0.01)``, or a function from powers (n_frequencies, n_sources,
         n_frames) to weights (see `anmf.iva.check_source_model`).
-    n_fft, hop_length, window
-        As in `anmf.audio.STFT`. Frames should be longer than the reverberation that matters: 0.256
-        s by default for 16 kHz.
-    max_iter : int
+    n_fft : int, default 4096
+        Samples of a frame, which should be longer than the reverberation that matters: 0.256 s by
+        default for 16 kHz.
+    hop_length : int or None, default None
+        Samples between frames; None for a quarter of `n_fft`.
+    window : str, tuple or array of shape (n_fft,), default 'hann'
+        As in `anmf.audio.STFT`.
+    max_iter : int, default 20
         Most iterations.
-    tol : float
+    tol : float, default 0.0
         Stop when an iteration changes the objective by at most `tol` times its first value; 0 runs
         all of `max_iter`.
-    init : {'identity', 'pca'} or array (n_frequencies, n_sources or n_channels, n_channels)
+    init : {'identity', 'pca'} or array, default 'identity'
         Where demixing starts: with the channels themselves, with their principal components, or
-        with matrices such as `demixing_` of another recording.
-    scaling : {'projection-back', 'minimal-distortion'} or None
+        with matrices such as `demixing_` of another recording, of shape (n_frequencies, n_sources
+        or n_channels, n_channels).
+    scaling : {'projection-back', 'minimal-distortion'} or None, default 'projection-back'
         Scale of the sources: that which they have at the reference microphone, by the inverse of
         the demixing or in the mean square; None leaves it as demixing happens to give it.
-    reference_channel : int
+    reference_channel : int, default 0
         Counted from 0. If it is silent throughout, the loudest takes its place.
-    n_taps : int
+    n_taps : int, default 0
         Delayed frames of the microphones that are taken off as late reverberation.
-    delay : int
+    delay : int, default 2
         Frames before the first of them, at least 1.
-    forgetting : float
+    forgetting : float, default 0.999
         Factor by which what is remembered fades from frame to frame in ``partial_fit``, from 0 to
         1, where nothing is forgotten.
-    callback : callable or None
+    callback : callable or None, default None
         Called with an `anmf._core.iterate.IterationInfo` after each iteration; a true result stops.
-    random_state : int, Generator, RandomState or None
+    random_state : int, Generator, RandomState or None, default None
         Seed; of influence with ``source_model='nmf'`` only.
-    verbose : int
+    verbose : int, default 0
         A progress bar when positive.
-    n_threads : int or None
+    n_threads : int or None, default None
         Threads of compiled code; None for as many as Numba may use (the variable
         ``NUMBA_NUM_THREADS``). The demixing is the same to the last bit. (Code is compiled at the
         first use ever of an update, which takes some ten seconds, and kept on disk.)
 
     Attributes
     ----------
-    demixing_ : complex ndarray (n_frequencies, n_sources, n_channels)
+    demixing_ : complex ndarray of shape (n_frequencies, n_sources, n_channels)
         Times the spectra of the microphones (n_frequencies, n_channels, n_frames), it gives those
         of the sources.
-    mixing_ : complex ndarray (n_frequencies, n_channels, n_sources)
+    mixing_ : complex ndarray of shape (n_frequencies, n_channels, n_sources)
         From the sources to their images at the microphones.
-    taps_ : complex ndarray (n_frequencies, n_taps, n_sources, n_channels)
+    taps_ : complex ndarray of shape (n_frequencies, n_taps, n_sources, n_channels)
         Filters of the delayed microphones, whose output is taken off the sources.
-    objective_ : ndarray (n_iter_,)
+    objective_ : ndarray of shape (n_iter_,)
         After every iteration. It never rises, unless the source model is learned or a function.
     n_iter_ : int
+        Iterations made.
     n_features_in_ : int
         Number of channels.
 
@@ -160,11 +172,28 @@ class AuxIVA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SeparatorMixin, 
     True
     """
 
-    def __init__(self, n_sources=None, *, update="iss2", source_model="cliques", n_fft=4096,
-                 hop_length=None, window="hann", max_iter=20, tol=0.0, init="identity",
-                 scaling="projection-back", reference_channel=0, n_taps=0, delay=2,
-                 forgetting=0.999, callback=None, random_state=None, verbose=0,
-                 n_threads=None):  # fmt: skip
+    def __init__(
+        self,
+        n_sources: int | None = None,
+        *,
+        update: str = "iss2",
+        source_model: Any = "cliques",
+        n_fft: int = 4096,
+        hop_length: int | None = None,
+        window: str | tuple | ArrayLike = "hann",
+        max_iter: int = 20,
+        tol: float = 0.0,
+        init: str | ArrayLike = "identity",
+        scaling: str | None = "projection-back",
+        reference_channel: int = 0,
+        n_taps: int = 0,
+        delay: int = 2,
+        forgetting: float = 0.999,
+        callback: Callable[[IterationInfo], Any] | None = None,
+        random_state: RandomState = None,
+        verbose: int = 0,
+        n_threads: int | None = None,
+    ) -> None:
         self.n_sources = n_sources
         self.update = update
         self.source_model = source_model
@@ -184,14 +213,14 @@ class AuxIVA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SeparatorMixin, 
         self.verbose = verbose
         self.n_threads = n_threads
 
-    def fit(self, X, y=None):
+    def fit(self, X: ArrayLike, y: Any = None) -> Self:
         """Learn the demixing of a recording.
 
         Parameters
         ----------
-        X : array-like (n_times, n_channels)
+        X : array-like of shape (n_times, n_channels)
             Samples. Integers of 8, 16 or 32 bits are divided by full scale.
-        y : object
+        y : object, default None
             Ignored.
 
         Returns
@@ -206,7 +235,7 @@ class AuxIVA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SeparatorMixin, 
         """
         X = check_recording(self, X, reset=True)
         frames = self._check_parameters(X.shape[1])
-        self._stream = None
+        self._stream: Stream | None = None
         Z = spectra(X, frames)
         found = demix(
             Z, self._n_sources(), self.update, self.source_model, max_iter=self.max_iter,
@@ -218,7 +247,7 @@ class AuxIVA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SeparatorMixin, 
         found.outcome.settle(self)
         return self
 
-    def partial_fit(self, X, y=None):
+    def partial_fit(self, X: ArrayLike, y: Any = None) -> Self:
         """Go on learning from the next block of a stream, in constant memory.
 
         Each block takes `max_iter` iterations on its own frames, on the last 128 before, and on
@@ -228,9 +257,9 @@ class AuxIVA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SeparatorMixin, 
 
         Parameters
         ----------
-        X : array-like (n_times, n_channels)
+        X : array-like of shape (n_times, n_channels)
             The samples after those of the last call; any number.
-        y : object
+        y : object, default None
             Ignored.
 
         Returns
@@ -246,43 +275,47 @@ class AuxIVA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SeparatorMixin, 
         X = check_samples(self, X, reset=not begun)
         frames = self._check_parameters(X.shape[1])
         check_no_taps(self)
-        if getattr(self, "_stream", None) is None:
-            self._stream = Stream(frames, X, self._rows if begun else self.init, self.forgetting)
-        learn_block(self, self._stream, self._stream.push(X))
+        stream = getattr(self, "_stream", None)
+        if stream is None:
+            stream = Stream(frames, X, self._rows if begun else self.init, self.forgetting)
+            self._stream = stream
+        learn_block(self, stream, stream.push(X))
         return self
 
-    def transform(self, X):
+    def transform(self, X: ArrayLike) -> np.ndarray:
         """Demix a recording.
 
         Parameters
         ----------
-        X : array-like (n_times, n_channels)
+        X : array-like of shape (n_times, n_channels)
+            Samples of as many microphones as `fit` saw.
 
         Returns
         -------
-        ndarray (n_times, n_sources)
+        ndarray of shape (n_times, n_sources)
             The sources, as the reference microphone hears them with the default `scaling`.
         """
         X, Z, frames = self._spectra(X)
         return waveforms(self._demix(Z), frames, len(X))
 
-    def separate(self, X):
+    def separate(self, X: ArrayLike) -> np.ndarray:
         """Images of the sources: what each microphone hears of each.
 
         Parameters
         ----------
-        X : array-like (n_times, n_channels)
+        X : array-like of shape (n_times, n_channels)
+            Samples of as many microphones as `fit` saw.
 
         Returns
         -------
-        ndarray (n_times, n_sources, n_channels)
+        ndarray of shape (n_times, n_sources, n_channels)
             They sum to `X`, if there are as many sources as channels and no taps; else the
             background, and the late reverberation, are left out.
         """
         X, Z, frames = self._spectra(X)
         return waveforms(self._images(Z), frames, len(X))
 
-    def transform_stream(self, blocks):
+    def transform_stream(self, blocks: Iterable[ArrayLike]) -> Iterator[np.ndarray]:
         """Demix a stream that comes in blocks, in constant memory; the filters stay as they are.
 
         Sources come out less than `n_fft` samples after the microphones went in, without seams:
@@ -290,12 +323,12 @@ class AuxIVA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SeparatorMixin, 
 
         Parameters
         ----------
-        blocks : iterable of array-like (n, n_channels)
+        blocks : iterable of array-like of shape (n, n_channels)
             Consecutive pieces of any lengths.
 
         Returns
         -------
-        iterator of ndarray (n, n_sources)
+        iterator of ndarray of shape (n, n_sources)
             Lengths differ from those of the blocks, but sum to the same.
 
         Raises
@@ -306,16 +339,18 @@ class AuxIVA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SeparatorMixin, 
         check_is_fitted(self)
         return (x[..., 0] for x in stream_parts(self, blocks, held, tracks))
 
-    def separate_stream(self, blocks):
+    def separate_stream(self, blocks: Iterable[ArrayLike]) -> Iterator[np.ndarray]:
         """Images of the sources of a stream; see `transform_stream` and `separate`.
 
         Parameters
         ----------
-        blocks : iterable of array-like (n, n_channels)
+        blocks : iterable of array-like of shape (n, n_channels)
+            Consecutive pieces of any lengths.
 
         Returns
         -------
-        iterator of ndarray (n, n_sources, n_channels)
+        iterator of ndarray of shape (n, n_sources, n_channels)
+            As the images of `separate`, in time with `transform_stream`.
 
         Raises
         ------
@@ -325,7 +360,7 @@ class AuxIVA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SeparatorMixin, 
         check_is_fitted(self)
         return stream_parts(self, blocks, held, images)
 
-    def fit_transform_stream(self, blocks):
+    def fit_transform_stream(self, blocks: Iterable[ArrayLike]) -> Iterator[np.ndarray]:
         """Learn from a stream and demix it as it comes, in constant memory.
 
         Learning begins afresh, from `init`, and goes on as with `partial_fit`: the frames that a
@@ -335,12 +370,12 @@ class AuxIVA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SeparatorMixin, 
 
         Parameters
         ----------
-        blocks : iterable of array-like (n, n_channels)
+        blocks : iterable of array-like of shape (n, n_channels)
             Consecutive pieces of any lengths.
 
         Returns
         -------
-        iterator of ndarray (n, n_sources)
+        iterator of ndarray of shape (n, n_sources)
             As in `transform_stream`. Nothing is learned before it is asked for the next.
 
         Raises
@@ -350,16 +385,18 @@ class AuxIVA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SeparatorMixin, 
         """
         return (x[..., 0] for x in stream_parts(self, blocks, learning, tracks))
 
-    def fit_separate_stream(self, blocks):
+    def fit_separate_stream(self, blocks: Iterable[ArrayLike]) -> Iterator[np.ndarray]:
         """Learn from a stream, and give the images of its sources; see `fit_transform_stream`.
 
         Parameters
         ----------
-        blocks : iterable of array-like (n, n_channels)
+        blocks : iterable of array-like of shape (n, n_channels)
+            Consecutive pieces of any lengths.
 
         Returns
         -------
-        iterator of ndarray (n, n_sources, n_channels)
+        iterator of ndarray of shape (n, n_sources, n_channels)
+            As those of `separate`, in time with `transform_stream`.
 
         Raises
         ------
@@ -368,16 +405,17 @@ class AuxIVA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SeparatorMixin, 
         """
         return stream_parts(self, blocks, learning, images)
 
-    def score(self, X, y, metric="si_sdr"):
+    def score(self, X: ArrayLike, y: ArrayLike, metric: str = "si_sdr") -> float:
         """Mean quality of the separated sources in dB, in the order that fits best.
 
         Parameters
         ----------
-        X : array-like (n_times, n_channels)
-        y : array (n_times, n_sources) or (n_times, n_sources, n_channels)
+        X : array-like of shape (n_times, n_channels)
+            Samples of as many microphones as `fit` saw.
+        y : array-like of shape (n_times, n_sources) or (n_times, n_sources, n_channels)
             What the reference microphone, or every microphone, hears of each source; some may be
             left out.
-        metric : str
+        metric : str, default 'si_sdr'
             A name of `anmf.metrics.METRICS`.
 
         Returns
@@ -396,7 +434,7 @@ class AuxIVA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SeparatorMixin, 
     def _n_sources(self):
         return check_sources(self.n_sources, self.n_features_in_)
 
-    def _spectra(self, X):
+    def _spectra(self, X: ArrayLike) -> tuple[np.ndarray, np.ndarray, tuple]:
         check_is_fitted(self)
         X = check_recording(self, X, reset=False)
         frames = check_frames(self.n_fft, self.hop_length, self.window)

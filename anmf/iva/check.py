@@ -1,5 +1,7 @@
 """A check for source models of one's own."""
 
+from typing import Any
+
 import numpy as np
 
 from anmf._core.arrays import namespace
@@ -10,14 +12,14 @@ _SHAPE = 40, 3, 50
 xp = namespace()
 
 
-def check_source_model(model, random_state=0):
+def check_source_model(model: Any, random_state: int = 0) -> None:
     """Raise unless a source model keeps what `auxiva` relies on.
 
     Parameters
     ----------
     model : str, object or callable
         As `source_model` of `anmf.AuxIVA`.
-    random_state : int
+    random_state : int, default 0
         Seed of the powers that it is tried on.
 
     Raises

@@ -1,8 +1,13 @@
 """The source model of overlapping cliques of frequencies, the default."""
 
 from dataclasses import dataclass, replace
+from types import ModuleType
+from typing import Self
+
+import numpy as np
 
 from anmf._core.arrays import like
+from anmf._core.types import Array
 from anmf.iva.spherical import FLOOR
 
 
@@ -19,33 +24,85 @@ class Cliques:
 
     Parameters
     ----------
-    widths : tuple
+    widths : tuple of (int or None), default (4, 16, 64, None)
         Of the cliques of each level, in bands of `n_bins` frequencies; None for all.
-    shares : tuple of float
+    shares : tuple of float, default (0.1, 0.2, 0.3, 0.4)
         Of each level, summing to one.
-    n_bins : int
+    n_bins : int, default 8
         Frequencies that share a weight.
-    warm_up : int
+    warm_up : int, default 10
         Iterations with the one clique of all.
 
     References
     ----------
     Lee and Jang, "Independent vector analysis based on overlapped cliques of variable width for
     frequency-domain blind signal separation", EURASIP J. Adv. Signal Process. 2012:113.
+
+    Examples
+    --------
+    Narrow cliques from the first iteration on:
+
+    >>> from anmf import AuxIVA
+    >>> from anmf.iva import Cliques, check_source_model
+    >>> model = Cliques(widths=(2, 8, None), shares=(0.2, 0.4, 0.4), warm_up=0)
+    >>> check_source_model(model)
+    >>> separator = AuxIVA(source_model=model)
     """
 
-    widths: tuple = (4, 16, 64, None)
-    shares: tuple = (0.1, 0.2, 0.3, 0.4)
+    widths: tuple[int | None, ...] = (4, 16, 64, None)
+    shares: tuple[float, ...] = (0.1, 0.2, 0.3, 0.4)
     n_bins: int = 8
     warm_up: int = 10
     majorizes = True
 
-    def start(self, shape, sizes, rng, example):
-        """Sizes of the bands, (n_bands, 1, 1), and how many iterations went by."""
+    def start(
+        self, shape: tuple[int, ...], sizes: np.ndarray, rng: np.random.Generator, example: Array
+    ) -> tuple[Array, int]:
+        """State before the first iteration.
+
+        Parameters
+        ----------
+        shape : tuple
+            Of the powers, (n_bands, n_sources, n_frames).
+        sizes : ndarray of shape (n_bands,)
+            How many frequencies each band has.
+        rng : Generator
+            Not used.
+        example : array of shape (n_bands, n_sources, n_frames)
+            Of the library, device and type that arrays shall have.
+
+        Returns
+        -------
+        sizes : array of shape (n_bands, 1, 1)
+            Like the example.
+        n_iter : int
+            Iterations so far, 0.
+        """
         return like(sizes, example)[:, None, None], 0
 
-    def update(self, power, state, *, xp):
-        """As in `Spherical.update`, with power (n_bands, n_sources, n_frames), means of bands."""
+    def update(
+        self, power: Array, state: tuple[Array, int], *, xp: ModuleType
+    ) -> tuple[Array, Array, tuple[Array, int]]:
+        """Weights, the mean contrast summed over sources, and the state.
+
+        Parameters
+        ----------
+        power : array of shape (n_bands, n_sources, n_frames)
+            Means over the frequencies of each band.
+        state : (array, int)
+            Of `start`, or of the update before.
+        xp : module
+            Array-API namespace of the powers.
+
+        Returns
+        -------
+        weights : array of shape (n_bands or 1, n_sources, n_frames)
+            Slope of the contrast.
+        loss : array of shape ()
+            The mean contrast.
+        state : (array, int)
+            For the next update.
+        """
         sizes, n_iter = state
         power = (power + FLOOR) * sizes
         levels = list(zip(self.widths, self.shares, strict=True))
@@ -55,8 +112,14 @@ class Cliques:
             weights, loss = weights + share * slopes, loss + share * contrast
         return weights, loss, (sizes, n_iter + 1)
 
-    def warm(self):
-        """The model for estimates that are in order already."""
+    def warm(self) -> Self:
+        """The model for estimates that are in order already.
+
+        Returns
+        -------
+        Cliques
+            The same without `warm_up`.
+        """
         return replace(self, warm_up=0)
 
 

@@ -8,10 +8,14 @@ the file. It contains no recordings.
 
 from functools import cache
 from importlib.resources import as_file, files
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from anmf.iva.surrogate import SurrogateSourceModel
 
 
 @cache
-def load_surrogate():
+def load_surrogate() -> "SurrogateSourceModel":
     """The fitted `SurrogateSourceModel` that ``source_model='surrogate'`` stands for.
 
     It is for spectra of n_fft 4096 at 16 kHz. For others, ``load_surrogate().adapted(sample_rate,
@@ -20,6 +24,7 @@ def load_surrogate():
     Returns
     -------
     SurrogateSourceModel
+        The same one each time.
 
     Examples
     --------

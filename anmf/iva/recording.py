@@ -1,15 +1,17 @@
 """What counts as a recording of several microphones, and its spectra."""
 
 import numpy as np
+from sklearn.base import BaseEstimator
 from sklearn.utils.validation import validate_data
 
+from anmf._core.types import Array
 from anmf.audio.stft import istft, stft
 
 _MOST_CHANNELS = 64
 """More of them in a block with fewer times are taken for times."""
 
 
-def check_samples(estimator, X, *, reset):
+def check_samples(estimator: BaseEstimator, X: Array, *, reset: bool) -> np.ndarray:
     """Samples (n_times, n_channels), of any length, as float32 or float64.
 
     8-, 16- and 32-bit integers are divided by full scale, as soundfile does; other integers are
@@ -54,7 +56,7 @@ def check_orientation(shape, most_channels=1):
         )
 
 
-def check_recording(estimator, X, *, reset):
+def check_recording(estimator: BaseEstimator, X: Array, *, reset: bool) -> np.ndarray:
     """The same for a whole recording, which has more times than channels."""
     X = check_samples(estimator, X, reset=reset)
     check_orientation(X.shape)

@@ -4,25 +4,27 @@ import numpy as np
 
 from anmf._core.arrays import like, namespace
 from anmf._core.checks import check_count
+from anmf._core.types import Array
 
 
-def projection_back(Y, W, reference_channel=0):
+def projection_back(Y: Array, W: Array, reference_channel: int = 0) -> Array:
     """Sources as a microphone hears them: A_ck y_k with A = W⁻¹.
 
     The images of all sources at a microphone sum to the mixture there.
 
     Parameters
     ----------
-    Y : complex array (n_frequencies, n_sources, n_frames)
+    Y : complex array of shape (n_frequencies, n_sources, n_frames)
         W X.
-    W : complex array (n_frequencies, n_sources, n_channels)
+    W : complex array of shape (n_frequencies, n_sources, n_channels)
         With fewer sources than channels, A is the pseudo-inverse.
-    reference_channel : int
-        c.
+    reference_channel : int, default 0
+        c, the microphone, counted from 0.
 
     Returns
     -------
-    complex array (n_frequencies, n_sources, n_frames)
+    complex array of shape (n_frequencies, n_sources, n_frames)
+        `Y` at the scale of that microphone.
 
     References
     ----------
@@ -47,22 +49,24 @@ def projection_back(Y, W, reference_channel=0):
     return A[:, reference_channel, :, None] * Y
 
 
-def minimal_distortion(Y, X, reference_channel=0):
+def minimal_distortion(Y: Array, X: Array, reference_channel: int = 0) -> Array:
     """Sources scaled to be least different from a microphone, in the mean square.
 
     y_k ⟨x_c ȳ_k⟩ / ⟨|y_k|²⟩ at every frequency; silence stays silence.
 
     Parameters
     ----------
-    Y : complex array (n_frequencies, n_sources, n_frames)
-    X : complex array (n_frequencies, n_channels, n_frames)
+    Y : complex array of shape (n_frequencies, n_sources, n_frames)
+        Sources at any scale.
+    X : complex array of shape (n_frequencies, n_channels, n_frames)
         Microphones.
-    reference_channel : int
-        c.
+    reference_channel : int, default 0
+        c, the microphone, counted from 0.
 
     Returns
     -------
-    complex array (n_frequencies, n_sources, n_frames)
+    complex array of shape (n_frequencies, n_sources, n_frames)
+        `Y` at the scale of that microphone.
 
     References
     ----------

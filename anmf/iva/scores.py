@@ -1,13 +1,18 @@
 """How good sources are that come in any order."""
 
+import warnings
+
 import numpy as np
 
 from anmf._core.checks import check_choice
 from anmf.metrics import METRICS, pairwise, solve_permutation
+from anmf.metrics.snr import mean_defined
 
 
 def score_sources(reference, estimate, metric):
     """Mean of a metric over references and channels, each beside the source that fits it best.
+
+    References that are silent, everywhere or at some channel, don't count there.
 
     Parameters
     ----------
@@ -34,10 +39,12 @@ def score_sources(reference, estimate, metric):
             f"y has shape {shape}; score needs true sources, (n_times, n_sources) or (n_times, "
             f"n_sources, n_channels), of which some may be left out: {estimate.shape}"
         )
-    scores = pairwise(METRICS[metric], _channels_first(reference), _channels_first(estimate))
-    scores = scores.mean(axis=0)
+    with warnings.catch_warnings():  # of references that are silent: they don't count
+        warnings.simplefilter("ignore", RuntimeWarning)
+        scores = pairwise(METRICS[metric], _channels_first(reference), _channels_first(estimate))
+        scores = np.nanmean(scores, axis=0)
     order = solve_permutation(scores)
-    return float(scores[np.arange(len(order)), order].mean())
+    return mean_defined(scores[np.arange(len(order)), order])
 
 
 def _channels_first(x):

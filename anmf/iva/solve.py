@@ -1,13 +1,16 @@
 """AuxIVA on spectrograms: the loop."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from anmf._core.arrays import is_array, like, namespace, random_generator, to_host
 from anmf._core.checks import check_choice, check_count, check_real
-from anmf._core.iterate import Outcome, iterate
+from anmf._core.iterate import IterationInfo, Outcome, iterate
+from anmf._core.types import Array, RandomState
 from anmf.iva.bands import Bands
 from anmf.iva.dereverberation import reverberation
 from anmf.iva.estimates import COMPILED, ArrayEstimates, PlaneEstimates
@@ -20,25 +23,37 @@ from anmf.iva.updates import UPDATES
 class Separation(NamedTuple):
     """What `auxiva` returns.
 
-    Attributes
+    Parameters
     ----------
-    spectrograms : complex array (n_frequencies, n_sources, n_frames)
+    spectrograms : complex array of shape (n_frequencies, n_sources, n_frames)
         The sources, at the scale that demixing happens to give: `demixing` times the microphones,
         less late reverberation. See `projection_back`.
-    demixing : complex array (n_frequencies, n_sources, n_channels)
-    objective : ndarray (n_iter,)
+    demixing : complex array of shape (n_frequencies, n_sources, n_channels)
+        From the microphones to the sources.
+    objective : ndarray of shape (n_iter,)
         After every iteration.
-    mixing : complex array (n_frequencies, n_channels, n_sources)
+    mixing : complex array of shape (n_frequencies, n_channels, n_sources)
         Source k sounds at channel c like ``mixing[:, c, k]`` times its spectrogram.
-    taps : complex array (n_frequencies, n_taps, n_sources, n_channels)
+    taps : complex array of shape (n_frequencies, n_taps, n_sources, n_channels)
         Filters of the delayed microphones, whose output is taken off.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from anmf.iva import auxiva
+    >>> X = np.random.default_rng(0).normal(size=(5, 2, 60)) + 0j
+    >>> found = auxiva(X, max_iter=3)
+    >>> found.demixing.shape, found.objective.shape
+    ((5, 2, 2), (3,))
+    >>> bool(np.allclose(found.mixing @ found.spectrograms, X))
+    True
     """
 
-    spectrograms: Any
-    demixing: Any
-    objective: Any
-    mixing: Any
-    taps: Any
+    spectrograms: Array
+    demixing: Array
+    objective: np.ndarray
+    mixing: Array
+    taps: Array
 
 
 @dataclass
@@ -80,25 +95,58 @@ class Demixed:
     active: np.ndarray
 
 
-def auxiva(X, *, n_sources=None, update="iss2", source_model="cliques", max_iter=20, tol=0.0,
-           init="identity", n_taps=0, delay=2, callback=None, random_state=None, verbose=0,
-           n_threads=None):  # fmt: skip
+def auxiva(
+    X: Array,
+    *,
+    n_sources: int | None = None,
+    update: str = "iss2",
+    source_model: Any = "cliques",
+    max_iter: int = 20,
+    tol: float = 0.0,
+    init: str | ArrayLike = "identity",
+    n_taps: int = 0,
+    delay: int = 2,
+    callback: Callable[[IterationInfo], Any] | None = None,
+    random_state: RandomState = None,
+    verbose: int = 0,
+    n_threads: int | None = None,
+) -> Separation:
     """Separate the spectrograms of several microphones, without knowing where anybody is.
 
     Parameters
     ----------
-    X : complex array (n_frequencies, n_channels, n_frames)
+    X : complex array of shape (n_frequencies, n_channels, n_frames)
         Short-time spectra of the microphones, of NumPy or any array-API library.
-    n_sources : int or None
+    n_sources : int or None, default None
         At most n_channels, which None stands for.
-    update, source_model, max_iter, tol, init, n_taps, delay, callback, random_state, verbose
-        As in `anmf.AuxIVA`; an array as `init` is of rows for X as it is.
-    n_threads : int or None
+    update : {'iss2', 'iss', 'ip2', 'ip'}, default 'iss2'
+        A name of `anmf.iva.UPDATES`.
+    source_model : str, object or callable, default 'cliques'
+        A name of `anmf.iva.SOURCE_MODELS`, a model, or a function from powers to weights.
+    max_iter : int, default 20
+        Most iterations.
+    tol : float, default 0.0
+        Least change of the objective, relative to its first value, that doesn't stop the loop.
+    init : {'identity', 'pca'} or array, default 'identity'
+        Where demixing starts; an array of shape (n_frequencies, n_sources or n_channels,
+        n_channels) has rows for `X` as it is.
+    n_taps : int, default 0
+        Delayed frames of the microphones that are taken off as late reverberation.
+    delay : int, default 2
+        Frames before the first of them, at least 1.
+    callback : callable or None, default None
+        Called with an `anmf._core.iterate.IterationInfo` after each iteration; a true result stops.
+    random_state : int, Generator, RandomState or None, default None
+        Seed; of influence with ``source_model='nmf'`` only.
+    verbose : int, default 0
+        A progress bar when positive.
+    n_threads : int or None, default None
         Of compiled code; None for as many as Numba may use. It doesn't change the result.
 
     Returns
     -------
     Separation
+        Sources at no particular scale, the demixing, and how the objective fell.
 
     Raises
     ------

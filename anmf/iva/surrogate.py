@@ -1,15 +1,20 @@
 """The surrogate source model: weights that a network has learned to give."""
 
+from collections.abc import Sequence
 from copy import copy
 from functools import partial
+from types import ModuleType
+from typing import Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from anmf._core.arrays import like, namespace, random_generator
 from anmf._core.checks import check_choice, check_count, check_real
 from anmf._core.threads import limited_threads
+from anmf._core.types import Array, PathLike, RandomState
 from anmf.audio.stft import check_frames
 from anmf.deep import (
     Recipe,
@@ -36,50 +41,54 @@ class SurrogateSourceModel(BaseEstimator):
 
     Parameters
     ----------
-    sample_rate : int
+    sample_rate : int, default 16000
         Of all recordings, in Hz.
-    n_fft, hop_length : int
-        Of the spectra, in samples; hop_length None for a quarter of n_fft. AuxIVA must use the
-        same n_fft.
-    n_bands, width : int
-        Bands in which the network sees and weighs spectra, and its channels.
-    loss : {'sdr', 'coherence'}
+    n_fft : int, default 4096
+        Samples of a frame of the spectra; AuxIVA must use the same.
+    hop_length : int or None, default None
+        Samples between frames; None for a quarter of `n_fft`.
+    n_bands : int, default 40
+        Bands in which the network sees and weighs spectra.
+    width : int, default 96
+        Channels of the network.
+    loss : {'sdr', 'coherence'}, default 'sdr'
         What is trained for: the SI-SDR of the sources in the best order, or their coherence with
         the references, which is blind to filtering: for references that are dry. Where they are
         what the first microphone hears, 'sdr' did better (``python -m benchmarks learned``).
-    n_iter : (int, int)
+    n_iter : (int, int), default (8, 16)
         Fewest and most iterations that are trained through; the number is drawn for each step.
-    lead : int
+    lead : int, default 20
         Most iterations before those, without gradient; half of the steps have none. Without them
         separation gets worse again where AuxIVA makes many more iterations than were trained.
-    narrow : float
+    narrow : float, default 0.0
         Share of the steps in which only the lower half of the spectra is heard, which makes the
         model fit for half the sample rate too (see `adapted`).
-    batch_size : int
+    batch_size : int, default 4
         Excerpts in a step.
-    duration : float
+    duration : float, default 4.0
         Of an excerpt, in s.
-    max_iter : int
+    max_iter : int, default 1000
         Steps.
-    learning_rate : float
+    learning_rate : float, default 0.0007
         Largest; it rises in 20 steps and falls to a twentieth along a cosine.
-    validation_fraction : float
+    validation_fraction : float, default 0.05
         Share of the recordings, one at least, held out to choose the best weights.
-    checkpoint : path, optional
+    checkpoint : str, path or None, default None
         File (.npz) that training writes its state to, every 100 steps.
-    warm_start : bool
+    warm_start : bool, default False
         Whether ``fit`` goes on: from `checkpoint`, if there is such a file, else from `weights_`.
-    random_state : int, Generator, RandomState or None
-    verbose : int
+    random_state : int, Generator, RandomState or None, default None
+        Of first weights, and of the excerpts drawn.
+    verbose : int, default 0
         A progress bar when positive.
 
     Attributes
     ----------
     weights_ : dict of ndarray
         Of the network, float32.
-    loss_ : ndarray (n_iter_,)
+    loss_ : ndarray of shape (n_iter_,)
         Of each step.
-    held_out_loss_ : ndarray
+    held_out_loss_ : ndarray of shape (n_checks,)
         Of the held-out recordings after 20 iterations, every 100 steps and at the end.
     n_iter_ : int
         Steps made.
@@ -105,10 +114,28 @@ class SurrogateSourceModel(BaseEstimator):
     n_bins = 1
     majorizes = False
 
-    def __init__(self, *, sample_rate=16000, n_fft=4096, hop_length=None, n_bands=N_BANDS,
-                 width=WIDTH, loss="sdr", n_iter=(8, 16), lead=20, narrow=0.0, batch_size=4,
-                 duration=4.0, max_iter=1000, learning_rate=7e-4, validation_fraction=0.05,
-                 checkpoint=None, warm_start=False, random_state=None, verbose=0):  # fmt: skip
+    def __init__(
+        self,
+        *,
+        sample_rate: int = 16000,
+        n_fft: int = 4096,
+        hop_length: int | None = None,
+        n_bands: int = N_BANDS,
+        width: int = WIDTH,
+        loss: str = "sdr",
+        n_iter: tuple[int, int] = (8, 16),
+        lead: int = 20,
+        narrow: float = 0.0,
+        batch_size: int = 4,
+        duration: float = 4.0,
+        max_iter: int = 1000,
+        learning_rate: float = 7e-4,
+        validation_fraction: float = 0.05,
+        checkpoint: PathLike | None = None,
+        warm_start: bool = False,
+        random_state: RandomState = None,
+        verbose: int = 0,
+    ) -> None:
         self.sample_rate = sample_rate
         self.n_fft = n_fft
         self.hop_length = hop_length
@@ -128,14 +155,14 @@ class SurrogateSourceModel(BaseEstimator):
         self.random_state = random_state
         self.verbose = verbose
 
-    def fit(self, mixtures, sources):
+    def fit(self, mixtures: Sequence[ArrayLike], sources: Sequence[ArrayLike]) -> Self:
         """Train on recordings.
 
         Parameters
         ----------
-        mixtures : list of array (n_times, n_channels)
+        mixtures : list of array-like of shape (n_times, n_channels)
             Their numbers of channels and times may differ.
-        sources : list of array (n_times, n_sources)
+        sources : list of array-like of shape (n_times, n_sources)
             Of each mixture, as many as channels: as the first channel hears them, or dry.
 
         Returns
@@ -178,8 +205,28 @@ class SurrogateSourceModel(BaseEstimator):
         self.n_iter_ = len(self.loss_)
         return self
 
-    def start(self, shape, sizes, rng, example):
-        """Weights for powers (n_frequencies, n_sources, n_frames) that are arrays like `example`.
+    def start(
+        self, shape: tuple[int, ...], sizes: np.ndarray, rng: np.random.Generator, example: Array
+    ) -> tuple[dict[str, Array], Bands]:
+        """The network, for arrays like `example`.
+
+        Parameters
+        ----------
+        shape : tuple
+            Of the powers, (n_frequencies, n_sources, n_frames).
+        sizes : ndarray of shape (n_frequencies,)
+            Not used.
+        rng : Generator
+            Not used.
+        example : array of shape (n_frequencies, n_sources, n_frames)
+            Of the library and device that the weights of the network shall have.
+
+        Returns
+        -------
+        weights : dict of array
+            Of the network, float32.
+        bands : Bands
+            Those of the frequencies that are heard.
 
         Raises
         ------
@@ -199,28 +246,64 @@ class SurrogateSourceModel(BaseEstimator):
         weights = {name: like(w, example, dtype=dtype) for name, w in self.weights_.items()}
         return weights, bands if np.all(heard) else bands.among(heard)
 
-    def update(self, power, state, *, xp):
-        """Weights of powers (n_frequencies, n_sources, n_frames), as other models, and their loss.
+    def update(
+        self, power: Array, state: tuple[dict[str, Array], Bands], *, xp: ModuleType
+    ) -> tuple[Array, int, tuple[dict[str, Array], Bands]]:
+        """Weights of the covariances, their loss, and the state.
 
-        It is always the number of sources, since weighted powers have mean one.
+        Parameters
+        ----------
+        power : array of shape (n_frequencies, n_sources, n_frames)
+            Of the estimates.
+        state : (dict of array, Bands)
+            Of `start`; arrays of any shapes.
+        xp : module
+            Array-API namespace of the powers.
+
+        Returns
+        -------
+        weights : array of shape (n_frequencies, n_sources, n_frames)
+            What the network gives.
+        loss : int
+            Always the number of sources, since weighted powers have mean one.
+        state : (dict of array, Bands)
+            As it came; arrays of any shapes.
         """
         return weigh(power, *state, xp=xp), power.shape[1], state
 
-    def among(self, heard):
-        """The same model where there are only some of the frequencies, a boolean array."""
+    def among(self, heard: np.ndarray) -> Self:
+        """The same model where there are only some of the frequencies.
+
+        Parameters
+        ----------
+        heard : ndarray of bool, shape (n_frequencies,)
+            Which they are.
+
+        Returns
+        -------
+        SurrogateSourceModel
+        """
         other = copy(self)
         other._heard = heard
         return other
 
-    def adapted(self, sample_rate, n_fft):
+    def adapted(self, sample_rate: int, n_fft: int) -> Self:
         """The same network for recordings of another sample rate, or spectra of another n_fft.
 
         Its bands stay at their frequencies; what is above them gets the weights of the last. Half
         the sample rate wants training for it (`narrow`).
 
+        Parameters
+        ----------
+        sample_rate : int
+            Of the recordings, in Hz.
+        n_fft : int
+            Of their spectra, in samples.
+
         Returns
         -------
         SurrogateSourceModel
+            A fitted one, with the same weights.
         """
         check_is_fitted(self)
         options = {**self.get_params(), "sample_rate": sample_rate, "n_fft": n_fft}
@@ -228,16 +311,32 @@ class SurrogateSourceModel(BaseEstimator):
         other.weights_, other._top = self.weights_, self._highest()
         return other
 
-    def save(self, path):
-        """Write the fitted model to a file (.npz), readable without this package."""
+    def save(self, path: PathLike) -> None:
+        """Write the fitted model to a file (.npz), readable without this package.
+
+        Parameters
+        ----------
+        path : str or path
+            Ends in .npz. A file of that name is replaced.
+        """
         check_is_fitted(self)
         names = ("sample_rate", "n_fft", "hop_length", "n_bands", "width", "loss")
         about = {name: getattr(self, name) for name in names} | {"top": self._highest()}
         save_weights(path, self.weights_, dtype="float16", about=about)
 
     @classmethod
-    def load(cls, path):
+    def load(cls, path: PathLike) -> Self:
         """Read a model that ``save`` wrote.
+
+        Parameters
+        ----------
+        path : str or path
+            A file of `save`.
+
+        Returns
+        -------
+        SurrogateSourceModel
+            A fitted one.
 
         Raises
         ------

@@ -33,7 +33,8 @@ from anmf.iva.tile_numba import covariances, demix, dereverberate
 @jit
 def ip(Y, X, G, n_frames, delay, n_bins, weights, power, first, last):
     """A sweep of `anmf.iva.ip.ip`."""
-    V, B, held, gain = *_buffers(Y, weights), 0.0
+    V, B, held = _buffers(Y, weights)
+    gain = 0.0
     for start in range(first, last, LANES):
         n_lanes = min(LANES, last - start)
         _measure(Y, X, G, n_frames, delay, n_bins, weights, start, n_lanes, V, B)
@@ -45,7 +46,8 @@ def ip(Y, X, G, n_frames, delay, n_bins, weights, power, first, last):
 @jit
 def ip2(Y, X, G, n_frames, delay, n_bins, weights, power, first, last):
     """A sweep of `anmf.iva.ip2.ip2`."""
-    V, B, held, gain = *_buffers(Y, weights), 0.0
+    V, B, held = _buffers(Y, weights)
+    gain = 0.0
     for start in range(first, last, LANES):
         n_lanes = min(LANES, last - start)
         _measure(Y, X, G, n_frames, delay, n_bins, weights, start, n_lanes, V, B)
@@ -60,7 +62,8 @@ def ip2(Y, X, G, n_frames, delay, n_bins, weights, power, first, last):
 @jit
 def iss(Y, X, G, n_frames, delay, n_bins, weights, power, first, last):
     """A sweep of `anmf.iva.iss.iss`."""
-    V, B, held, gain = *_buffers(Y, weights), 0.0
+    V, B, held = _buffers(Y, weights)
+    gain = 0.0
     for start in range(first, last, LANES):
         n_lanes = min(LANES, last - start)
         _measure(Y, X, G, n_frames, delay, n_bins, weights, start, n_lanes, V, B)
@@ -72,7 +75,8 @@ def iss(Y, X, G, n_frames, delay, n_bins, weights, power, first, last):
 @jit
 def iss2(Y, X, G, n_frames, delay, n_bins, weights, power, first, last):
     """A sweep of `anmf.iva.iss2.iss2`."""
-    V, B, held, gain = *_buffers(Y, weights), 0.0
+    V, B, held = _buffers(Y, weights)
+    gain = 0.0
     for start in range(first, last, LANES):
         n_lanes = min(LANES, last - start)
         _measure(Y, X, G, n_frames, delay, n_bins, weights, start, n_lanes, V, B)

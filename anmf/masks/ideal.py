@@ -1,25 +1,27 @@
 """Ideal masks: weights made of the true sources."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from anmf._core.arrays import like, namespace
 from anmf._core.checks import check_real
+from anmf._core.types import Array
 from anmf.masks.checks import checked_mixture, checked_sources
 
 
-def ideal_binary(sources):
+def ideal_binary(sources: ArrayLike) -> Array:
     """Ideal binary mask: 1 for the source with the largest magnitude, 0 for the others.
 
     Ties go to the first source, silence too, so the mask sums to one over sources everywhere.
 
     Parameters
     ----------
-    sources : array (n, n_sources, m)
-        True sources, complex or not.
+    sources : array-like of shape (n, n_sources, m)
+        True sources, such as short-time spectra, complex or not.
 
     Returns
     -------
-    array (n, n_sources, m)
+    array of shape (n, n_sources, m)
         Real, 0 or 1.
 
     Raises
@@ -38,29 +40,29 @@ def ideal_binary(sources):
     array([[[1., 0., 1.],
             [0., 1., 0.]]])
     """
-    sources, xp = checked_sources(sources)
-    size = xp.abs(sources)
-    order = like(np.arange(sources.shape[1])[:, None], size, dtype=xp.int64)
+    S, xp = checked_sources(sources)
+    size = xp.abs(S)
+    order = like(np.arange(S.shape[1])[:, None], size, dtype=xp.int64)
     return xp.astype(xp.argmax(size, axis=1, keepdims=True) == order, size.dtype)
 
 
-def ideal_ratio(sources, power=2.0, exponent=1.0):
+def ideal_ratio(sources: ArrayLike, power: float = 2.0, exponent: float = 1.0) -> Array:
     """Ideal ratio mask (|S_k|^p / Σ_j |S_j|^p)^b.
 
     Parameters
     ----------
-    sources : array (n, n_sources, m)
-        True sources, complex or not.
-    power : float
+    sources : array-like of shape (n, n_sources, m)
+        True sources, such as short-time spectra, complex or not.
+    power : float, default 2.0
         p > 0. With 2 the energies share out, as in a Wiener filter; the larger it is, the nearer
         the mask comes to the binary one.
-    exponent : float
+    exponent : float, default 1.0
         b > 0. With 1 the mask sums to one over sources; 0.5 gives the square-root mask, which
         keeps the energy of uncorrelated sources.
 
     Returns
     -------
-    array (n, n_sources, m)
+    array of shape (n, n_sources, m)
         Real, in [0, 1]. Where all sources are zero, they get equal shares, (1 / n_sources)^b.
 
     Raises
@@ -81,34 +83,37 @@ def ideal_ratio(sources, power=2.0, exponent=1.0):
     array([[[0.9, 0.5],
             [0.1, 0.5]]])
     """
-    sources, xp = checked_sources(sources)
+    S, xp = checked_sources(sources)
     for name, value in (("power", power), ("exponent", exponent)):
         check_real(name, value)
         if value == 0:
             raise ValueError(f"{name}={value!r} must be above 0; use 1, 2 or 0.5")
-    size = xp.abs(sources)
+    size = xp.abs(S)
     peak = xp.max(size, axis=1, keepdims=True)  # so that no power under- or overflows
     size = xp.where(peak > 0, size / xp.where(peak > 0, peak, 1), 1) ** power
     return (size / xp.sum(size, axis=1, keepdims=True)) ** exponent
 
 
-def phase_sensitive(mixture, sources, truncate=None):
+def phase_sensitive(
+    mixture: ArrayLike, sources: ArrayLike, truncate: tuple[float, float] | None = None
+) -> Array:
     """Phase-sensitive mask |S_k| / |X| · cos(θ_X − θ_k): the best real mask of each bin.
 
     It is the real part of S_k / X, and so minimises |S_k − M X|² among real masks.
 
     Parameters
     ----------
-    mixture : array (n, m)
-    sources : array (n, n_sources, m)
-        True sources, complex or not.
-    truncate : (float, float) or None
+    mixture : array-like of shape (n, m)
+        What is masked, such as the short-time spectra of one microphone.
+    sources : array-like of shape (n, n_sources, m)
+        True sources, such as short-time spectra, complex or not.
+    truncate : tuple (float, float) or None, default None
         Ends of an interval to which the mask is clipped, (0, 1) for what a network with sigmoid
         outputs can reach.
 
     Returns
     -------
-    array (n, n_sources, m)
+    array of shape (n, n_sources, m)
         Real. Without truncation it sums to one over sources if the sources sum to the mixture,
         and has no limits. Where the mixture is zero, equal shares.
 
@@ -139,18 +144,19 @@ def phase_sensitive(mixture, sources, truncate=None):
     return mask if truncate is None else xp.clip(mask, *_interval(truncate))
 
 
-def complex_ideal(mixture, sources):
+def complex_ideal(mixture: ArrayLike, sources: ArrayLike) -> Array:
     """Complex ideal mask S_k / X, which gives the sources back exactly.
 
     Parameters
     ----------
-    mixture : array (n, m)
-    sources : array (n, n_sources, m)
-        True sources.
+    mixture : array-like of shape (n, m)
+        What is masked, such as the short-time spectra of one microphone.
+    sources : array-like of shape (n, n_sources, m)
+        True sources, such as short-time spectra, complex or not.
 
     Returns
     -------
-    array (n, n_sources, m)
+    array of shape (n, n_sources, m)
         Complex if either argument is. Where the mixture is zero, equal shares.
 
     Raises
@@ -172,12 +178,12 @@ def complex_ideal(mixture, sources):
     array([[[0.75, 0.5 ],
             [0.25, 0.5 ]]])
     """
-    sources, xp = checked_sources(sources)
-    mixture = checked_mixture(mixture, sources)[:, None, :]
-    size = xp.abs(mixture)
+    S, xp = checked_sources(sources)
+    X = checked_mixture(mixture, S)[:, None, :]
+    size = xp.abs(X)
     heard = size >= xp.finfo(size.dtype).smallest_normal
-    ratio = sources / xp.where(heard, mixture, xp.ones_like(mixture))
-    return xp.where(heard, ratio, xp.full_like(ratio, 1 / sources.shape[1]))
+    ratio = S / xp.where(heard, X, xp.ones_like(X))
+    return xp.where(heard, ratio, xp.full_like(ratio, 1 / S.shape[1]))
 
 
 MASKS = {

@@ -1,36 +1,50 @@
 """Separation by an ideal mask, of spectrograms or of waveforms."""
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from anmf._core.arrays import is_array, like, to_host
 from anmf._core.checks import check_choice, check_count
+from anmf._core.types import Array
 from anmf.masks.checks import as_floating
 from anmf.masks.ideal import MASKS
 from anmf.masks.sharing import apply_mask
 
 
-def ideal_separation(mixture, sources, mask="ratio", *, n_fft=1024, hop_length=None, **options):
+def ideal_separation(
+    mixture: ArrayLike,
+    sources: ArrayLike,
+    mask: str = "ratio",
+    *,
+    n_fft: int = 1024,
+    hop_length: int | None = None,
+    **options: Any,
+) -> Array:
     """Separate with a mask made of the true sources: an upper bound for methods that mask.
 
     Parameters
     ----------
-    mixture : array (n, m) or (n_times,)
+    mixture : array-like of shape (n, m) or (n_times,)
         Time-frequency array, or waveform.
-    sources : array (n, n_sources, m) or (n_times, n_sources)
+    sources : array-like of shape (n, n_sources, m) or (n_times, n_sources)
         True sources, of the same kind.
-    mask : {'ratio', 'binary', 'phase_sensitive', 'complex'}
+    mask : {'ratio', 'binary', 'phase_sensitive', 'complex'}, default 'ratio'
         A name of `MASKS`.
-    n_fft, hop_length : int
-        For waveforms: length of the Hann window and step between windows, in samples; None for a
-        quarter of the window. Both transforms are librosa's, on the host.
+    n_fft : int, default 1024
+        For waveforms: length of the Hann window in samples.
+    hop_length : int or None, default None
+        For waveforms: step between windows in samples; None for a quarter of the window. Both
+        transforms are librosa's, on the host.
     **options
         Of the mask: ``power`` and ``exponent`` of `ideal_ratio`, ``truncate`` of
         `phase_sensitive`.
 
     Returns
     -------
-    array of the shape of `sources`
-        In the library of `sources`.
+    array of shape (n, n_sources, m) or (n_times, n_sources)
+        Of the shape and in the library of `sources`.
 
     Raises
     ------
@@ -49,11 +63,11 @@ def ideal_separation(mixture, sources, mask="ratio", *, n_fft=1024, hop_length=N
     True
     """
     check_choice("mask", mask, MASKS)
-    sources = sources if is_array(sources) else np.asarray(sources)
-    if sources.ndim != 2:
+    S: Array = sources if is_array(sources) else np.asarray(sources)
+    if S.ndim != 2:
         return apply_mask(mixture, MASKS[mask](mixture, sources, **options))
     return _separate_waveforms(
-        mixture, as_floating("sources", sources), MASKS[mask], n_fft, hop_length, options
+        mixture, as_floating("sources", S), MASKS[mask], n_fft, hop_length, options
     )
 
 

@@ -1,12 +1,14 @@
 """Sharing a mixture out: by estimated parts, or by a mask."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from anmf._core.arrays import is_array, namespace
+from anmf._core.types import Array
 from anmf.masks.checks import as_mixture, check_axes
 
 
-def wiener(mixture, parts):
+def wiener(mixture: Array, parts: Array) -> Array:
     """Share `mixture` out in proportion to the estimated `parts`.
 
     X · P_s / Σ_r P_r. Where no part claims anything, all get the same share, so the result always
@@ -14,13 +16,15 @@ def wiener(mixture, parts):
 
     Parameters
     ----------
-    mixture : array (n, m)
-    parts : array (n, n_sources, m)
-        Non-negative estimates.
+    mixture : array of shape (n, m)
+        What is shared out, complex or not.
+    parts : array of shape (n, n_sources, m)
+        Non-negative estimates, in the library of the mixture.
 
     Returns
     -------
-    array (n, n_sources, m)
+    array of shape (n, n_sources, m)
+        Parts that sum to the mixture.
 
     Examples
     --------
@@ -36,17 +40,20 @@ def wiener(mixture, parts):
     return share * mixture[:, None, :]
 
 
-def apply_mask(mixture, mask):
+def apply_mask(mixture: ArrayLike, mask: ArrayLike) -> Array:
     """Masked mixtures M_k · X.
 
     Parameters
     ----------
-    mixture : array (n, m)
-    mask : array (n, n_sources, m)
+    mixture : array-like of shape (n, m)
+        What is masked, complex or not.
+    mask : array-like of shape (n, n_sources, m)
+        Weight of each source, such as a function of `MASKS` gives, complex or not.
 
     Returns
     -------
-    array (n, n_sources, m)
+    array of shape (n, n_sources, m)
+        Parts; they sum to the mixture where the mask sums to one.
 
     Raises
     ------
@@ -60,6 +67,6 @@ def apply_mask(mixture, mask):
     array([[[6., 1.],
             [2., 1.]]])
     """
-    mask = mask if is_array(mask) else np.asarray(mask)
-    check_axes("mask", mask)
-    return mask * as_mixture(mixture, mask)[:, None, :]
+    M: Array = mask if is_array(mask) else np.asarray(mask)
+    check_axes("mask", M)
+    return M * as_mixture(mixture, M)[:, None, :]

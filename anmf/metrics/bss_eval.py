@@ -1,12 +1,14 @@
 """Distortion, interference and artefacts apart: BSS Eval (version 3), which forgives filters."""
 
 import warnings
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from anmf._core.arrays import like, to_host
 from anmf._core.checks import check_count, check_real
+from anmf._core.types import Array
 from anmf.metrics.permutation import picked, solve_permutation
 from anmf.metrics.projection import kept_energy
 from anmf.metrics.signals import as_waveforms, centred
@@ -19,30 +21,42 @@ ROUNDING = 8 * np.finfo(np.float64).eps
 class BSSEval(NamedTuple):
     """Result of `bss_eval`: arrays (..., n_sources) in the order of the references.
 
-    Attributes
+    Parameters
     ----------
-    sdr, sir, sar : array
-        Ratios in dB.
-    permutation : array of int
+    sdr : array of shape (..., n_sources)
+        Signal-to-distortion ratios in dB.
+    sir : array of shape (..., n_sources)
+        Signal-to-interference ratios in dB.
+    sar : array of shape (..., n_sources)
+        Signal-to-artefact ratios in dB.
+    permutation : array of int, shape (..., n_sources)
         The estimate of each reference.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> tones = np.sin(np.arange(400)[:, None] * np.array([0.1, 1.0]))
+    >>> result = bss_eval(tones, tones[:, ::-1], filter_length=1)
+    >>> result.permutation, bool((result.sdr > 100).all())
+    (array([1, 0]), True)
     """
 
-    sdr: np.ndarray
-    sir: np.ndarray
-    sar: np.ndarray
-    permutation: np.ndarray
+    sdr: Array
+    sir: Array
+    sar: Array
+    permutation: Array
 
 
 def bss_eval(
-    reference,
-    estimate,
+    reference: ArrayLike,
+    estimate: ArrayLike,
     *,
-    filter_length=512,
-    zero_mean=False,
-    load_diag=None,
-    permute=True,
-    clamp_db=None,
-):
+    filter_length: int = 512,
+    zero_mean: bool = False,
+    load_diag: float | None = None,
+    permute: bool = True,
+    clamp_db: float | None = None,
+) -> BSSEval:
     """Signal-to-distortion, -interference and -artefact ratios of BSS Eval.
 
     An estimate x̂_k is split by orthogonal projections: P_j onto the span of reference j and its
@@ -54,21 +68,21 @@ def bss_eval(
 
     Parameters
     ----------
-    reference, estimate : array (..., n_times, n_sources)
-        Waveforms; each leading index is evaluated by itself.
-    filter_length : int
+    reference, estimate : array-like of shape (..., n_times, n_sources)
+        True and estimated waveforms, real; each leading index is evaluated by itself.
+    filter_length : int, default 512
         Taps of the filter that an estimate may differ by without loss: 512 in the literature. With
         1 only the gain is forgiven, and the SDR is the SI-SDR.
-    zero_mean : bool
+    zero_mean : bool, default False
         Whether to take off the mean of each signal first.
-    load_diag : float or None
+    load_diag : float or None, default None
         Added to the energies (1, after normalisation) on the diagonal of the systems, for
         references that are nearly dependent. It lowers all ratios slightly.
-    permute : bool
+    permute : bool, default True
         Whether the estimates may come in any order; the one with the largest mean SIR counts.
         False takes estimate j for reference j.
-    clamp_db : float or None
-        Limit of the ratios, which then lie in [−clamp_db, clamp_db].
+    clamp_db : float or None, default None
+        Limit in dB of the ratios, which then lie in [−clamp_db, clamp_db].
 
     Returns
     -------
@@ -138,22 +152,24 @@ def bss_eval(
     sdr, sir, sar = (picked(values, permutation) for values in ratios)
     if clamp_db is not None:
         sdr, sir, sar = (np.clip(values, -clamp_db, clamp_db) for values in (sdr, sir, sar))
-    result = (like(values, given) for values in (sdr, sir, sar))
-    return BSSEval(*result, like(permutation, given, dtype=xp.int64))
+    sdr, sir, sar = (like(values, given) for values in (sdr, sir, sar))
+    return BSSEval(sdr, sir, sar, like(permutation, given, dtype=xp.int64))
 
 
-def sdr(reference, estimate, **options):
+def sdr(reference: ArrayLike, estimate: ArrayLike, **options: Any) -> Array:
     """Signal-to-distortion ratio of BSS Eval.
 
     Parameters
     ----------
-    reference, estimate : array (..., n_times, n_sources)
+    reference, estimate : array-like of shape (..., n_times, n_sources)
+        True and estimated waveforms, real.
     **options
-        As for `bss_eval`.
+        Those of `bss_eval`: ``filter_length``, ``zero_mean``, ``load_diag``, ``permute`` and
+        ``clamp_db``.
 
     Returns
     -------
-    array (..., n_sources)
+    array of shape (..., n_sources)
         In dB, in the order of the references.
 
     Examples
@@ -167,18 +183,20 @@ def sdr(reference, estimate, **options):
     return bss_eval(reference, estimate, **options).sdr
 
 
-def sir(reference, estimate, **options):
+def sir(reference: ArrayLike, estimate: ArrayLike, **options: Any) -> Array:
     """Signal-to-interference ratio of BSS Eval.
 
     Parameters
     ----------
-    reference, estimate : array (..., n_times, n_sources)
+    reference, estimate : array-like of shape (..., n_times, n_sources)
+        True and estimated waveforms, real.
     **options
-        As for `bss_eval`.
+        Those of `bss_eval`: ``filter_length``, ``zero_mean``, ``load_diag``, ``permute`` and
+        ``clamp_db``.
 
     Returns
     -------
-    array (..., n_sources)
+    array of shape (..., n_sources)
         In dB, in the order of the references.
 
     Examples
@@ -191,18 +209,20 @@ def sir(reference, estimate, **options):
     return bss_eval(reference, estimate, **options).sir
 
 
-def sar(reference, estimate, **options):
+def sar(reference: ArrayLike, estimate: ArrayLike, **options: Any) -> Array:
     """Signal-to-artefact ratio of BSS Eval.
 
     Parameters
     ----------
-    reference, estimate : array (..., n_times, n_sources)
+    reference, estimate : array-like of shape (..., n_times, n_sources)
+        True and estimated waveforms, real.
     **options
-        As for `bss_eval`.
+        Those of `bss_eval`: ``filter_length``, ``zero_mean``, ``load_diag``, ``permute`` and
+        ``clamp_db``.
 
     Returns
     -------
-    array (..., n_sources)
+    array of shape (..., n_sources)
         In dB, in the order of the references.
 
     Examples

@@ -5,33 +5,43 @@ one, by the assignment of the largest total. A speaker left without an estimate 
 surplus estimates cost is an option, `penalize_surplus`.
 """
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from anmf._core.arrays import is_array, like, namespace, to_host
+from anmf._core.types import Array
 from anmf.metrics.permutation import picked, solve_permutation
 from anmf.metrics.signals import as_arrays
 
 
-def pairwise_cosine(reference, estimate, *, mean=None, normalize=False):
+def pairwise_cosine(
+    reference: ArrayLike,
+    estimate: ArrayLike,
+    *,
+    mean: ArrayLike | None = None,
+    normalize: bool = False,
+) -> Array:
     """Cosine of every true embedding with every estimated one, seen from a background mean μ.
 
     cos(r, e) = ⟨r − μ, e − μ⟩ / (‖r − μ‖ ‖e − μ‖).
 
     Parameters
     ----------
-    reference : array (..., K, d)
+    reference : array-like of shape (..., K, d)
         True embeddings. Integers become float64.
-    estimate : array (..., L, d)
+    estimate : array-like of shape (..., L, d)
         Estimated ones; L may differ from K.
-    mean : array (d,) or None
+    mean : array-like of shape (d,) or None, default None
         μ, the mean embedding of many other speakers. None for the origin.
-    normalize : bool
+    normalize : bool, default False
         Whether to bring reference and estimate to unit length before μ is subtracted. Set it where
         the lengths of the estimates are arbitrary, and μ is the mean of embeddings of unit length.
 
     Returns
     -------
-    array (..., K, L)
+    array of shape (..., K, L)
         In [−1, 1]. Zero for an estimate that has no direction: a zero vector, or μ itself.
 
     Raises
@@ -47,45 +57,52 @@ def pairwise_cosine(reference, estimate, *, mean=None, normalize=False):
     >>> pairwise_cosine([[1.0, 0.0]], [[3.0, 0.0], [1.0, 1.0]], mean=[0.5, 0.5]).round(3)
     array([[0.832, 0.   ]])
     """
-    reference, estimate = as_arrays(reference, estimate)
-    reference = check_finite("reference", reference, "(..., K, d), one embedding a row", 2)
-    estimate = check_finite("estimate", estimate, "(..., L, d), one embedding a row", 2)
-    _check_dimensions(reference, estimate)
-    r, known = _directions(reference, mean, normalize)
+    r, e = as_arrays(reference, estimate)
+    r = check_finite("reference", r, "(..., K, d), one embedding a row", 2)
+    e = check_finite("estimate", e, "(..., L, d), one embedding a row", 2)
+    _check_dimensions(r, e)
+    r, known = _directions(r, mean, normalize)
     if not bool(namespace(r).all(known)):
         raise ValueError(
             "a true embedding (of reference, or inventory) has no direction: it is zero, or equal "
             "to mean; expected the embedding of a speaker in each row; leave such speakers out"
         )
-    e, _ = _directions(estimate, mean, normalize)
+    e, _ = _directions(e, mean, normalize)
     xp = namespace(r, e)
     return xp.clip(xp.matmul(r, xp.matrix_transpose(e)), -1.0, 1.0)
 
 
-def centred_cosine(reference, estimate, *, mean=None, normalize=False, penalize_surplus=False):
+def centred_cosine(
+    reference: ArrayLike,
+    estimate: ArrayLike,
+    *,
+    mean: ArrayLike | None = None,
+    normalize: bool = False,
+    penalize_surplus: bool = False,
+) -> tuple[Array, Array]:
     """Cosine of each true embedding with its estimate, under the best matching of the two.
 
     cosⱼ = ⟨rⱼ − μ, e_π(j) − μ⟩ / (‖rⱼ − μ‖ ‖e_π(j) − μ‖), π the matching of largest Σⱼ cosⱼ.
 
     Parameters
     ----------
-    reference : array (..., K, d)
+    reference : array-like of shape (..., K, d)
         Embeddings of the true speakers. Integers become float64.
-    estimate : array (..., L, d)
+    estimate : array-like of shape (..., L, d)
         Estimated ones, in any order; L may differ from K.
-    mean : array (d,) or None
+    mean : array-like of shape (d,) or None, default None
         μ, the mean embedding of many other speakers. None for the plain cosine.
-    normalize : bool
+    normalize : bool, default False
         Whether to bring all embeddings to unit length before μ is subtracted.
-    penalize_surplus : bool
+    penalize_surplus : bool, default False
         Whether to divide the values by max(K, L) / K.
 
     Returns
     -------
-    values : array (..., K)
+    values : array of shape (..., K)
         In the order of the references; 0 for a speaker without an estimate. Their mean is the
         score of the recording.
-    permutation : array of int (..., K)
+    permutation : array of int, shape (..., K)
         ``permutation[j]`` is the estimate of reference j, −1 for none.
 
     Raises
@@ -129,8 +146,14 @@ def centred_cosine(reference, estimate, *, mean=None, normalize=False, penalize_
 
 
 def identification_accuracy(
-    speakers, estimate, inventory, *, mean=None, normalize=False, penalize_surplus=False
-):
+    speakers: ArrayLike,
+    estimate: ArrayLike,
+    inventory: ArrayLike,
+    *,
+    mean: ArrayLike | None = None,
+    normalize: bool = False,
+    penalize_surplus: bool = False,
+) -> float:
     """Share of the true speakers whose estimate is nearest to them, of a whole inventory.
 
     (1/K) Σⱼ 1[cos(i_s(j), e_π(j)) > cos(iₙ, e_π(j)) for all n ≠ s(j)], where s(j) is the row of
@@ -139,17 +162,17 @@ def identification_accuracy(
 
     Parameters
     ----------
-    speakers : array of int (K,)
+    speakers : array-like of int, shape (K,)
         Rows of `inventory` that the true speakers have; each speaker once.
-    estimate : array (L, d)
+    estimate : array-like of shape (L, d)
         Estimated embeddings, in any order; L may differ from K.
-    inventory : array (n_inventory, d)
+    inventory : array-like of shape (n_inventory, d)
         One embedding for each speaker that could be named, the true ones among them.
-    mean : array (d,) or None
+    mean : array-like of shape (d,) or None, default None
         μ, the mean embedding of many other speakers. None for the plain cosine.
-    normalize : bool
+    normalize : bool, default False
         Whether to bring all embeddings to unit length before μ is subtracted.
-    penalize_surplus : bool
+    penalize_surplus : bool, default False
         Whether to divide the share by max(K, L) / K, so that nothing is won by proposing more
         speakers than there are.
 
@@ -186,19 +209,19 @@ def identification_accuracy(
     >>> round(identification_accuracy([1, 0], estimate, inventory, penalize_surplus=True), 3)
     0.667
     """
-    inventory, estimate = as_arrays(inventory, estimate)
-    for name, x in (("inventory", inventory), ("estimate", estimate)):
+    known, found = as_arrays(inventory, estimate)
+    for name, x in (("inventory", known), ("estimate", found)):
         if check_finite(name, x, "one embedding a row", 2).ndim != 2:
             raise ValueError(
                 f"{name} has shape {tuple(x.shape)}; expected one embedding a row, of one recording"
             )
-    table = to_host(pairwise_cosine(inventory, estimate, mean=mean, normalize=normalize))
+    table = to_host(pairwise_cosine(known, found, mean=mean, normalize=normalize))
     speakers = check_classes("speakers", speakers, len(table), "rows of inventory")
     if speakers.ndim != 1 or len(set(speakers.tolist())) < len(speakers):
         raise ValueError(f"speakers={speakers.tolist()} must be a list of different rows")
     hits = is_among_best(table.T, speakers, 1)
     right = picked(hits, matched(table[speakers]))
-    return float(right.sum() / denominator(*hits.shape, penalize_surplus))
+    return float(right.sum() / denominator(hits.shape, penalize_surplus))
 
 
 def check_finite(name, x, form, n_axes):
@@ -238,9 +261,9 @@ def _check_dimensions(reference, estimate):
         )
 
 
-def check_classes(name, values, n_classes, kind):
+def check_classes(name: str, values: Any, n_classes: int, kind: str) -> np.ndarray:
     """Host array of integers in [0, n_classes)."""
-    classes = np.asarray(to_host(values))
+    classes = to_host(values)
     if classes.dtype.kind not in "iu" or classes.ndim < 1 or 0 in classes.shape:
         raise ValueError(f"{name} must be an array of integers, not empty; got {values!r}")
     if classes.min() < 0 or classes.max() >= n_classes:
@@ -290,5 +313,7 @@ def is_among_best(scores, classes, k):
     return np.stack(rows, axis=-2).astype(np.float64)
 
 
-def denominator(n_true, n_found, penalize_surplus):
+def denominator(shape, penalize_surplus):
+    """What hits (..., K, L) are divided by."""
+    n_true, n_found = shape[-2:]
     return max(n_true, n_found) if penalize_surplus else n_true

@@ -1,30 +1,42 @@
 """What a separation gains: the metric of the estimate minus that of the mixture, in dB."""
 
+from numpy.typing import ArrayLike
+
+from anmf._core.types import Array
 from anmf.metrics.permutation import permutation_invariant
 from anmf.metrics.signals import as_arrays, as_waveforms
 from anmf.metrics.snr import sd_sdr, si_sdr, snr
 
 
-def snr_improvement(reference, estimate, mixture, *, permute=False, zero_mean=False, clamp_db=None):
+def snr_improvement(
+    reference: ArrayLike,
+    estimate: ArrayLike,
+    mixture: ArrayLike,
+    *,
+    permute: bool = False,
+    zero_mean: bool = False,
+    clamp_db: float | None = None,
+) -> Array:
     """SNR of the estimate minus that of the mixture.
 
     Parameters
     ----------
-    reference, estimate : array (..., n_times, n_sources)
-    mixture : array (..., n_times) or (..., n_times, n_sources)
+    reference, estimate : array-like of shape (..., n_times, n_sources)
+        True and estimated waveforms, real.
+    mixture : array-like of shape (..., n_times) or (..., n_times, n_sources)
         What was separated: one mixture for all sources, or for each reference the one that it is
         compared with (the mixture at the microphone where it was recorded).
-    permute : bool
+    permute : bool, default False
         Whether the estimates come in another order than the references. The improvement is then
         that of the order with the largest mean SNR of the estimates; the mixture stays as it is.
-    zero_mean : bool
+    zero_mean : bool, default False
         Whether to take off the mean of each signal first.
-    clamp_db : float or None
-        Limit of both metrics (not of their difference).
+    clamp_db : float or None, default None
+        Limit in dB of both metrics (not of their difference).
 
     Returns
     -------
-    array (..., n_sources)
+    array of shape (..., n_sources)
         In dB, in the order of the references. Zero where estimate and mixture are equally good,
         NaN where the reference is zero throughout.
 
@@ -46,18 +58,34 @@ def snr_improvement(reference, estimate, mixture, *, permute=False, zero_mean=Fa
 
 
 def si_sdr_improvement(
-    reference, estimate, mixture, *, permute=False, zero_mean=False, clamp_db=None
-):
+    reference: ArrayLike,
+    estimate: ArrayLike,
+    mixture: ArrayLike,
+    *,
+    permute: bool = False,
+    zero_mean: bool = False,
+    clamp_db: float | None = None,
+) -> Array:
     """SI-SDR of the estimate minus that of the mixture ("SI-SDRi").
 
     Parameters
     ----------
-    reference, estimate, mixture, permute, zero_mean, clamp_db
-        As for `snr_improvement`.
+    reference, estimate : array-like of shape (..., n_times, n_sources)
+        True and estimated waveforms, real.
+    mixture : array-like of shape (..., n_times) or (..., n_times, n_sources)
+        What was separated: one mixture for all sources, or for each reference the one that it is
+        compared with (the mixture at the microphone where it was recorded).
+    permute : bool, default False
+        Whether the estimates come in another order than the references. The improvement is then
+        that of the order with the largest mean SI-SDR of the estimates; the mixture stays as it is.
+    zero_mean : bool, default False
+        Whether to take off the mean of each signal first.
+    clamp_db : float or None, default None
+        Limit in dB of both metrics (not of their difference).
 
     Returns
     -------
-    array (..., n_sources)
+    array of shape (..., n_sources)
         In dB, in the order of the references. The level of estimates and mixture has no influence.
 
     Raises
@@ -80,18 +108,34 @@ def si_sdr_improvement(
 
 
 def sd_sdr_improvement(
-    reference, estimate, mixture, *, permute=False, zero_mean=False, clamp_db=None
-):
+    reference: ArrayLike,
+    estimate: ArrayLike,
+    mixture: ArrayLike,
+    *,
+    permute: bool = False,
+    zero_mean: bool = False,
+    clamp_db: float | None = None,
+) -> Array:
     """SD-SDR of the estimate minus that of the mixture.
 
     Parameters
     ----------
-    reference, estimate, mixture, permute, zero_mean, clamp_db
-        As for `snr_improvement`.
+    reference, estimate : array-like of shape (..., n_times, n_sources)
+        True and estimated waveforms, real.
+    mixture : array-like of shape (..., n_times) or (..., n_times, n_sources)
+        What was separated: one mixture for all sources, or for each reference the one that it is
+        compared with (the mixture at the microphone where it was recorded).
+    permute : bool, default False
+        Whether the estimates come in another order than the references. The improvement is then
+        that of the order with the largest mean SD-SDR of the estimates; the mixture stays as it is.
+    zero_mean : bool, default False
+        Whether to take off the mean of each signal first.
+    clamp_db : float or None, default None
+        Limit in dB of both metrics (not of their difference).
 
     Returns
     -------
-    array (..., n_sources)
+    array of shape (..., n_sources)
         In dB, in the order of the references.
 
     Raises

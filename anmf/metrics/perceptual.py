@@ -3,33 +3,42 @@
 import warnings
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from anmf._core.arrays import like, to_host
 from anmf._core.checks import check_choice, check_real
 from anmf._core.optional import require
+from anmf._core.types import Array
 from anmf.metrics.signals import as_arrays, as_pair
 
 BANDS = {"narrow": "nb", "wide": "wb"}
 """Forms of PESQ: the original, for telephones, and the wide-band extension."""
 
 
-def stoi(reference, estimate, sample_rate, *, axis=-2, extended=False):
+def stoi(
+    reference: ArrayLike,
+    estimate: ArrayLike,
+    sample_rate: float,
+    *,
+    axis: int = -2,
+    extended: bool = False,
+) -> Array:
     """Short-time objective intelligibility, 0 to 1.
 
     Parameters
     ----------
-    reference, estimate : array (..., n_times, n_sources) or (n_times,)
-        Speech; arrays that broadcast.
+    reference, estimate : array-like of shape (..., n_times, n_sources) or (n_times,)
+        True and estimated speech; their shapes broadcast.
     sample_rate : float
         In Hz; signals are resampled to 10 kHz.
-    axis : int
+    axis : int, default -2
         Axis of time.
-    extended : bool
+    extended : bool, default False
         Whether to compute ESTOI, which suits modulated noise and competing speakers.
 
     Returns
     -------
-    array (..., n_sources)
+    array of shape (..., n_sources)
         Higher is better. NaN where the reference is zero throughout.
 
     Raises
@@ -73,23 +82,30 @@ def stoi(reference, estimate, sample_rate, *, axis=-2, extended=False):
     return _each(quality, reference, estimate, axis)
 
 
-def pesq(reference, estimate, sample_rate, *, axis=-2, band=None):
+def pesq(
+    reference: ArrayLike,
+    estimate: ArrayLike,
+    sample_rate: int,
+    *,
+    axis: int = -2,
+    band: str | None = None,
+) -> Array:
     """Perceptual evaluation of speech quality (ITU-T P.862), as a mean opinion score.
 
     Parameters
     ----------
-    reference, estimate : array (..., n_times, n_sources) or (n_times,)
-        Speech of at least a quarter of a second; arrays that broadcast.
+    reference, estimate : array-like of shape (..., n_times, n_sources) or (n_times,)
+        True and estimated speech of at least a quarter of a second; their shapes broadcast.
     sample_rate : {8000, 16000}
         In Hz.
-    axis : int
+    axis : int, default -2
         Axis of time.
-    band : {'narrow', 'wide'} or None
+    band : {'narrow', 'wide'} or None, default None
         'wide' (P.862.2) needs 16 kHz. None for the widest that `sample_rate` allows.
 
     Returns
     -------
-    array (..., n_sources)
+    array of shape (..., n_sources)
         About 1 to 4.6, higher is better. NaN where the reference is zero throughout, or where no
         utterance is found.
 

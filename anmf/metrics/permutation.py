@@ -4,16 +4,27 @@ Blind methods return sources in an order of their own. The best order is that of
 of a metric: an assignment problem, solved in polynomial time for any number of sources.
 """
 
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.optimize import linear_sum_assignment
 
 from anmf._core.arrays import is_array, like, namespace, to_host
+from anmf._core.types import Array
 from anmf.metrics.signals import as_arrays, check_orientation
 
 
-def pairwise(metric, reference, estimate, *, axis=-2, **options):
+def pairwise(
+    metric: Callable[..., Array],
+    reference: ArrayLike,
+    estimate: ArrayLike,
+    *,
+    axis: int = -2,
+    **options: Any,
+) -> Array:
     """Metric of every reference with every estimate.
 
     Parameters
@@ -21,16 +32,18 @@ def pairwise(metric, reference, estimate, *, axis=-2, **options):
     metric : callable
         ``metric(reference, estimate, axis=axis, **options)`` of arrays that broadcast, such as
         `anmf.metrics.si_sdr`.
-    reference : array (..., n_times, n_sources)
-    estimate : array (..., n_times, n_estimates)
-    axis : int
+    reference : array-like of shape (..., n_times, n_sources)
+        True signals; (..., n_sources, n_features) for axis −1.
+    estimate : array-like of shape (..., n_times, n_estimates)
+        Estimated signals, in any number; (..., n_estimates, n_features) for axis −1.
+    axis : int, default -2
         Axis of time, or of features: −2 for waveforms, −1 for parts (..., n_sources, n_features).
     **options
-        Passed to `metric`.
+        Passed to `metric`, such as ``zero_mean`` or ``clamp_db``.
 
     Returns
     -------
-    array (..., n_sources, n_estimates)
+    array of shape (..., n_sources, n_estimates)
         In row j, column k, the metric of reference j and estimate k.
 
     Raises
@@ -52,31 +65,31 @@ def pairwise(metric, reference, estimate, *, axis=-2, **options):
     array([[-20.,  20.],
            [ 20., -20.]])
     """
-    reference, estimate = as_arrays(reference, estimate)
-    axis = _time_axis(axis, reference.ndim)
-    for name, x in (("reference", reference), ("estimate", estimate)):
+    s, estimates = as_arrays(reference, estimate)
+    axis = _time_axis(axis, s.ndim)
+    for name, x in (("reference", s), ("estimate", estimates)):
         check_orientation(name, x, axis)
     if axis == -2:
-        singles = (reference[..., j : j + 1] for j in range(reference.shape[-1]))
+        singles = (s[..., j : j + 1] for j in range(s.shape[-1]))
     else:
-        singles = (reference[..., j : j + 1, :] for j in range(reference.shape[-2]))
-    rows = [metric(single, estimate, axis=axis, **options) for single in singles]
+        singles = (s[..., j : j + 1, :] for j in range(s.shape[-2]))
+    rows = [metric(single, estimates, axis=axis, **options) for single in singles]
     return namespace(rows[0]).stack(rows, axis=-2)
 
 
-def solve_permutation(pairwise):
+def solve_permutation(pairwise: ArrayLike) -> Array:
     """Assignment of estimates to references with the largest total.
 
     Parameters
     ----------
-    pairwise : array (..., n_sources, n_estimates)
+    pairwise : array-like of shape (..., n_sources, n_estimates)
         Quality of each pair, higher is better; at least as many estimates as sources. +∞ is taken
         before all else; −∞ and NaN are avoided where possible. The row of a silent reference, NaN
         throughout, has no influence on the others.
 
     Returns
     -------
-    array of int (..., n_sources)
+    array of int, shape (..., n_sources)
         ``permutation[j]`` is the estimate of reference j, so ``estimate[:, permutation]`` is in
         the order of the references.
 
@@ -112,13 +125,14 @@ def solve_permutation(pairwise):
     return like(best, pairwise, dtype=namespace(pairwise).int64) if is_array(pairwise) else best
 
 
-def permutation_invariant(metric):
+def permutation_invariant(metric: Callable[..., Array]) -> Callable[..., tuple[Array, Array]]:
     """Version of a metric that puts the estimates in the best order first.
 
     Parameters
     ----------
     metric : callable
-        As for `pairwise`; higher is better.
+        ``metric(reference, estimate, axis=axis, **options)`` of arrays that broadcast, higher is
+        better, such as `anmf.metrics.si_sdr`.
 
     Returns
     -------

@@ -8,13 +8,22 @@ the last one, suits features: parts (n, n_sources, m). Waveforms (..., n_times, 
 import warnings
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from anmf._core.arrays import to_host
 from anmf._core.checks import check_real
+from anmf._core.types import Array
 from anmf.metrics.signals import as_pair
 
 
-def psnr(reference, estimate, *, axis=-1, zero_mean=False, clamp_db=None):
+def psnr(
+    reference: ArrayLike,
+    estimate: ArrayLike,
+    *,
+    axis: int = -1,
+    zero_mean: bool = False,
+    clamp_db: float | None = None,
+) -> Array:
     """Peak signal-to-noise ratio: 20 log10(peak of the reference / root mean square error).
 
     Like `snr` it depends on the level of the estimate: wanted for images, whose level is part of
@@ -22,18 +31,18 @@ def psnr(reference, estimate, *, axis=-1, zero_mean=False, clamp_db=None):
 
     Parameters
     ----------
-    reference, estimate : array (..., m)
-        True and estimated parts.
-    axis : int
+    reference, estimate : array-like of shape (..., m)
+        True and estimated parts, real; their shapes broadcast.
+    axis : int, default -1
         Axis of the m features of one part.
-    zero_mean : bool
+    zero_mean : bool, default False
         Whether to take off the mean of each part first.
-    clamp_db : float or None
-        Limit of the values, which then lie in [−clamp_db, clamp_db].
+    clamp_db : float or None, default None
+        Limit in dB of the values, which then lie in [−clamp_db, clamp_db].
 
     Returns
     -------
-    array (...)
+    array of shape (...)
         In dB. Infinite for a perfect estimate, NaN where the reference is zero throughout.
 
     Raises
@@ -47,29 +56,37 @@ def psnr(reference, estimate, *, axis=-1, zero_mean=False, clamp_db=None):
     >>> float(psnr(np.array([1.0, 0.0]), np.array([0.9, 0.1])))
     20.0
     """
-    reference, estimate, xp = as_pair(reference, estimate, axis=axis, zero_mean=zero_mean)
-    peak = xp.max(xp.abs(reference), axis=axis)
-    error = xp.mean((reference - estimate) ** 2, axis=axis)
+    s, x, xp = as_pair(reference, estimate, axis=axis, zero_mean=zero_mean)
+    peak = xp.max(xp.abs(s), axis=axis)
+    error = xp.mean((s - x) ** 2, axis=axis)
     return _decibel(peak**2, error, peak > 0, xp, clamp_db)
 
 
-def snr(reference, estimate, *, axis=-1, zero_mean=False, clamp_db=None):
+def snr(
+    reference: ArrayLike,
+    estimate: ArrayLike,
+    *,
+    axis: int = -1,
+    zero_mean: bool = False,
+    clamp_db: float | None = None,
+) -> Array:
     """Signal-to-noise ratio: 10 log10(‖s‖² / ‖s − ŝ‖²).
 
     Parameters
     ----------
-    reference, estimate : array (..., m)
-    axis : int
+    reference, estimate : array-like of shape (..., m)
+        True and estimated signals, real; their shapes broadcast.
+    axis : int, default -1
         Axis of the m features, or samples in time, of one part: −2 for waveforms
         (..., n_times, n_sources).
-    zero_mean : bool
+    zero_mean : bool, default False
         Whether to take off the mean of each signal first.
-    clamp_db : float or None
-        Limit of the values, which then lie in [−clamp_db, clamp_db].
+    clamp_db : float or None, default None
+        Limit in dB of the values, which then lie in [−clamp_db, clamp_db].
 
     Returns
     -------
-    array (...)
+    array of shape (...)
         In dB. Infinite for a perfect estimate, NaN where the reference is zero throughout.
 
     Raises
@@ -99,13 +116,20 @@ def snr(reference, estimate, *, axis=-1, zero_mean=False, clamp_db=None):
     >>> [round(float(si_sdr(s, level * estimate)), 2) for level in (1, 0.2)]
     [-6.02, -6.02]
     """
-    reference, estimate, xp = as_pair(reference, estimate, axis=axis, zero_mean=zero_mean)
-    energy = xp.sum(reference**2, axis=axis)
-    error = xp.sum((reference - estimate) ** 2, axis=axis)
+    s, x, xp = as_pair(reference, estimate, axis=axis, zero_mean=zero_mean)
+    energy = xp.sum(s**2, axis=axis)
+    error = xp.sum((s - x) ** 2, axis=axis)
     return _decibel(energy, error, energy > 0, xp, clamp_db)
 
 
-def si_sdr(reference, estimate, *, axis=-1, zero_mean=False, clamp_db=None):
+def si_sdr(
+    reference: ArrayLike,
+    estimate: ArrayLike,
+    *,
+    axis: int = -1,
+    zero_mean: bool = False,
+    clamp_db: float | None = None,
+) -> Array:
     """Scale-invariant signal-to-distortion ratio: the SNR after the best rescaling.
 
     10 log10(‖a s‖² / ‖a s − ŝ‖²) with a = ⟨s, ŝ⟩ / ‖s‖², which is 10 log10(c / (1 − c)) with
@@ -113,18 +137,19 @@ def si_sdr(reference, estimate, *, axis=-1, zero_mean=False, clamp_db=None):
 
     Parameters
     ----------
-    reference, estimate : array (..., m)
-    axis : int
+    reference, estimate : array-like of shape (..., m)
+        True and estimated signals, real; their shapes broadcast.
+    axis : int, default -1
         Axis of the m features, or samples in time, of one part: −2 for waveforms
         (..., n_times, n_sources).
-    zero_mean : bool
+    zero_mean : bool, default False
         Whether to take off the mean of each signal first.
-    clamp_db : float or None
-        Limit of the values, which then lie in [−clamp_db, clamp_db].
+    clamp_db : float or None, default None
+        Limit in dB of the values, which then lie in [−clamp_db, clamp_db].
 
     Returns
     -------
-    array (...)
+    array of shape (...)
         In dB. Infinite for a perfect estimate, up to rounding that leaves some 300 dB at another
         scale. NaN where the reference is zero throughout, −∞ where only the estimate is.
 
@@ -149,32 +174,40 @@ def si_sdr(reference, estimate, *, axis=-1, zero_mean=False, clamp_db=None):
     >>> float(si_sdr(np.array([1.0, 0.0]), np.array([7.0, 0.7])))
     20.0
     """
-    reference, estimate, xp = as_pair(reference, estimate, axis=axis, zero_mean=zero_mean)
-    target, defined = _projection(reference, estimate, axis, xp)
+    s, x, xp = as_pair(reference, estimate, axis=axis, zero_mean=zero_mean)
+    target, defined = _projection(s, x, axis, xp)
     kept = xp.sum(target**2, axis=axis)
-    lost = xp.sum((estimate - target) ** 2, axis=axis)
+    lost = xp.sum((x - target) ** 2, axis=axis)
     return _decibel(kept, lost, defined, xp, clamp_db)
 
 
-def sd_sdr(reference, estimate, *, axis=-1, zero_mean=False, clamp_db=None):
+def sd_sdr(
+    reference: ArrayLike,
+    estimate: ArrayLike,
+    *,
+    axis: int = -1,
+    zero_mean: bool = False,
+    clamp_db: float | None = None,
+) -> Array:
     """Scale-dependent signal-to-distortion ratio: SI-SDR that also counts a wrong level.
 
     10 log10(‖a s‖² / ‖s − ŝ‖²) with a = ⟨s, ŝ⟩ / ‖s‖²: the `snr` plus 20 log10 |a|.
 
     Parameters
     ----------
-    reference, estimate : array (..., m)
-    axis : int
+    reference, estimate : array-like of shape (..., m)
+        True and estimated signals, real; their shapes broadcast.
+    axis : int, default -1
         Axis of the m features, or samples in time, of one part: −2 for waveforms
         (..., n_times, n_sources).
-    zero_mean : bool
+    zero_mean : bool, default False
         Whether to take off the mean of each signal first.
-    clamp_db : float or None
-        Limit of the values, which then lie in [−clamp_db, clamp_db].
+    clamp_db : float or None, default None
+        Limit in dB of the values, which then lie in [−clamp_db, clamp_db].
 
     Returns
     -------
-    array (...)
+    array of shape (...)
         In dB, at most the SI-SDR, and equal to it where a = 1. Infinite for a perfect estimate,
         NaN where the reference is zero throughout, −∞ where only the estimate is.
 
@@ -199,10 +232,10 @@ def sd_sdr(reference, estimate, *, axis=-1, zero_mean=False, clamp_db=None):
     >>> [round(float(sd_sdr(s, level * estimate)), 2) for level in (1, 0.5, 0.1)]
     [20.0, -0.04, -19.09]
     """
-    reference, estimate, xp = as_pair(reference, estimate, axis=axis, zero_mean=zero_mean)
-    target, defined = _projection(reference, estimate, axis, xp)
+    s, x, xp = as_pair(reference, estimate, axis=axis, zero_mean=zero_mean)
+    target, defined = _projection(s, x, axis, xp)
     kept = xp.sum(target**2, axis=axis)
-    error = xp.sum((reference - estimate) ** 2, axis=axis)
+    error = xp.sum((s - x) ** 2, axis=axis)
     return _decibel(kept, error, defined, xp, clamp_db)
 
 
@@ -210,19 +243,25 @@ METRICS = {"psnr": psnr, "snr": snr, "si_sdr": si_sdr, "sd_sdr": sd_sdr}
 """Metrics of one reference and one estimate, by name: ``metric(reference, estimate, axis=-1)``."""
 
 
-def mean_score(metric, reference, estimate):
+def mean_score(metric: str, reference: ArrayLike, estimate: ArrayLike) -> float:
     """Mean of a metric over all parts whose reference isn't zero throughout.
 
     Parameters
     ----------
     metric : str
-        A name of `METRICS`.
-    reference, estimate : array (..., m)
+        A name of `METRICS`: 'psnr', 'snr', 'si_sdr' or 'sd_sdr'.
+    reference, estimate : array-like of shape (..., m)
+        True and estimated parts, with the samples of one part along the last axis.
 
     Returns
     -------
     float
         In dB; NaN if every reference is zero.
+
+    Examples
+    --------
+    >>> mean_score("snr", [[3.0, 4.0], [0.0, 0.0]], [[3.0, 3.5], [1.0, 0.0]])
+    20.0
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)

@@ -1,11 +1,13 @@
 """How well speakers were told apart: named, verified, counted, and placed in time."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from anmf._core.arrays import is_array, like, namespace, to_host
 from anmf._core.checks import check_count, check_real
+from anmf._core.types import Array
 from anmf.metrics.embedding import check_classes, check_finite, denominator, is_among_best, matched
 from anmf.metrics.permutation import picked
 
@@ -13,12 +15,23 @@ from anmf.metrics.permutation import picked
 class SpeakerError(NamedTuple):
     """Result of `speaker_error_rate`; ``rate = miss + false_alarm + confusion``.
 
-    Attributes
+    Parameters
     ----------
-    rate, miss, false_alarm, confusion : float
-        Shares of the speakers' time.
-    permutation : ndarray of int (K,)
+    rate : float
+        Sum of the three below, as shares of the speakers' time; above 1 where much is made up.
+    miss : float
+        Share that no estimate covers.
+    false_alarm : float
+        Time of estimates where nobody speaks, over that of the speakers.
+    confusion : float
+        Share that was given to another speaker.
+    permutation : ndarray of int, shape (K,)
         The estimate of each true speaker, −1 for none that shares a frame with it.
+
+    Examples
+    --------
+    >>> speaker_error_rate([[1], [1], [0], [1]], [[1], [1], [1], [1]]).false_alarm == 1 / 3
+    True
     """
 
     rate: float
@@ -28,23 +41,25 @@ class SpeakerError(NamedTuple):
     permutation: np.ndarray
 
 
-def permutation_accuracy(y_true, posteriors, *, penalize_surplus=False):
+def permutation_accuracy(
+    y_true: ArrayLike, posteriors: ArrayLike, *, penalize_surplus: bool = False
+) -> Array:
     """Share of the true speakers that the outputs of a de-mixer name: |true ∩ predicted| / K.
 
     Which output names which speaker has no influence.
 
     Parameters
     ----------
-    y_true : array of int (..., K)
+    y_true : array-like of int, shape (..., K)
         Classes of the speakers in each mixture.
-    posteriors : array (..., L, n_classes)
+    posteriors : array-like of shape (..., L, n_classes)
         Posterior, or any other score, of every class at each output. L may differ from K.
-    penalize_surplus : bool
+    penalize_surplus : bool, default False
         Whether to divide the share by max(K, L) / K.
 
     Returns
     -------
-    array (...)
+    array of shape (...)
         One value in [0, 1] a mixture.
 
     Raises
@@ -61,25 +76,27 @@ def permutation_accuracy(y_true, posteriors, *, penalize_surplus=False):
     return top_k_accuracy(y_true, posteriors, k=1, penalize_surplus=penalize_surplus)
 
 
-def top_k_accuracy(y_true, posteriors, *, k=5, penalize_surplus=False):
+def top_k_accuracy(
+    y_true: ArrayLike, posteriors: ArrayLike, *, k: int = 5, penalize_surplus: bool = False
+) -> Array:
     """Share of the true speakers among the k best classes of an output, one output a speaker.
 
     max over matchings π of (1/K) Σⱼ 1[y(j) is among the k best classes of output π(j)].
 
     Parameters
     ----------
-    y_true : array of int (..., K)
+    y_true : array-like of int, shape (..., K)
         Classes of the speakers in each mixture.
-    posteriors : array (..., L, n_classes)
+    posteriors : array-like of shape (..., L, n_classes)
         Posterior, or any other score, of every class at each output. L may differ from K.
-    k : int
+    k : int, default 5
         Number of classes that an output may name.
-    penalize_surplus : bool
+    penalize_surplus : bool, default False
         Whether to divide the share by max(K, L) / K.
 
     Returns
     -------
-    array (...)
+    array of shape (...)
         One value in [0, 1] a mixture.
 
     Raises
@@ -112,10 +129,10 @@ def top_k_accuracy(y_true, posteriors, *, k=5, penalize_surplus=False):
         )
     hits = is_among_best(host, classes, k)
     right = picked(hits, matched(hits)).sum(axis=-1)
-    return like(right / denominator(*hits.shape[-2:], penalize_surplus), scores)
+    return like(right / denominator(hits.shape, penalize_surplus), scores)
 
 
-def equal_error_rate(same, scores):
+def equal_error_rate(same: ArrayLike, scores: ArrayLike) -> tuple[float, float]:
     """Equal error rate of telling pairs of one speaker from pairs of two, and its threshold.
 
     With pairs accepted where score ≥ t, let FA(t) be the share of the different pairs that are
@@ -123,9 +140,9 @@ def equal_error_rate(same, scores):
 
     Parameters
     ----------
-    same : array of bool (...)
+    same : array-like of bool, shape (...)
         Whether a pair is of the same speaker; zeros and ones will do.
-    scores : array (...)
+    scores : array-like of shape (...)
         Of the same shape; higher for the same speaker, such as cosines.
 
     Returns
@@ -133,6 +150,7 @@ def equal_error_rate(same, scores):
     rate : float
         0 where a threshold tells all apart, above 0.5 where the scores mislead.
     threshold : float
+        Score from which pairs are accepted at that rate.
 
     Raises
     ------
@@ -161,16 +179,16 @@ def equal_error_rate(same, scores):
     (0.333, 0.5)
     """
     scores = to_host(check_finite("scores", scores, "one score a pair", 0))
-    same = np.asarray(to_host(same))
+    same = to_host(same)
     if same.shape != scores.shape or not np.isin(same, (0, 1)).all() or same.min() == same.max():
         raise ValueError(
             f"same must hold a truth value for each of the scores, shape {scores.shape}, and pairs "
             f"of both kinds; got shape {same.shape} with the values {np.unique(same)[:5]}"
         )
     steps, place = np.unique(scores, return_inverse=True)
-    same, place = same.ravel() == 1, place.ravel()
-    n_same = np.bincount(place[same], minlength=len(steps))
-    n_other = np.bincount(place[~same], minlength=len(steps))
+    own, place = same.ravel() == 1, place.ravel()
+    n_same = np.bincount(place[own], minlength=len(steps))
+    n_other = np.bincount(place[~own], minlength=len(steps))
     rejected = np.r_[0, np.cumsum(n_same)]  # point i: those below steps[i] are rejected
     accepted = n_other.sum() - np.r_[0, np.cumsum(n_other)]
     excess = accepted * n_same.sum() - rejected * n_other.sum()  # exact: integers
@@ -184,14 +202,14 @@ def equal_error_rate(same, scores):
     return float(rate), middle if middle > low else high
 
 
-def counting_accuracy(true, estimated):
+def counting_accuracy(true: ArrayLike, estimated: ArrayLike) -> tuple[float, float]:
     """Share of recordings whose speakers were counted right, and the mean absolute error.
 
     (1/n) Σ 1[K̂ᵢ = Kᵢ] and (1/n) Σ |K̂ᵢ − Kᵢ|.
 
     Parameters
     ----------
-    true, estimated : array of int (...)
+    true, estimated : array-like of int, shape (...)
         Numbers of speakers K and K̂, of the same shape.
 
     Returns
@@ -224,7 +242,9 @@ def counting_accuracy(true, estimated):
     return float(np.mean(error == 0)), float(np.mean(error))
 
 
-def speaker_error_rate(reference, estimate, *, threshold=0.5):
+def speaker_error_rate(
+    reference: ArrayLike, estimate: ArrayLike, *, threshold: float = 0.5
+) -> SpeakerError:
     """Share of the speakers' time that was missed, made up, or given to another one.
 
     With R_t true and E_t estimated speakers active in frame t, C_t of them the same ones, as
@@ -233,20 +253,18 @@ def speaker_error_rate(reference, estimate, *, threshold=0.5):
 
     Parameters
     ----------
-    reference : array (n_frames, K)
+    reference : array-like of shape (n_frames, K)
         Who speaks when: truth values, or activities, active where above `threshold`. Any number of
         speakers may be active at once, or none.
-    estimate : array (n_frames, L)
+    estimate : array-like of shape (n_frames, L)
         As found, in any order; L may differ from K. A column of zeros is nobody.
-    threshold : float
+    threshold : float, default 0.5
         Of activities; arrays of truth values don't need it.
 
     Returns
     -------
     SpeakerError
-        ``rate``, above 1 where much is made up; its parts ``miss``, ``false_alarm`` and
-        ``confusion``; and ``permutation`` (K,), the estimate of each true speaker, −1 for none
-        that shares a frame with it.
+        ``rate``, its parts ``miss``, ``false_alarm`` and ``confusion``, and ``permutation`` (K,).
 
     Raises
     ------
@@ -293,11 +311,12 @@ def speaker_error_rate(reference, estimate, *, threshold=0.5):
     permutation = matched(common)
     right, least = picked(common, permutation), np.minimum(n_true, n_found)
     parts = (n_true - least).sum(), (n_found - least).sum(), least.sum() - right.sum()
-    shares = (float(x / total) for x in (sum(parts), *parts))
-    return SpeakerError(*shares, np.where(right > 0, permutation, -1))
+    rate, miss, false_alarm, confusion = (float(x / total) for x in (sum(parts), *parts))
+    found = np.where(right > 0, permutation, -1)
+    return SpeakerError(rate, miss, false_alarm, confusion, found)
 
 
-def _activity(name, x, threshold):
+def _activity(name: str, x: Any, threshold: float) -> np.ndarray:
     """1.0 where a speaker is active, else 0.0, on the host."""
     x = x if is_array(x) else np.asarray(x)
     truth = namespace(x).isdtype(x.dtype, "bool")

@@ -1,11 +1,16 @@
 """The estimator `ANMF`."""
 
 import warnings
+from collections.abc import Callable
+from typing import Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from anmf._core.arrays import take_rows, to_host
 from anmf._core.checks import check_count, check_real, check_weights
+from anmf._core.iterate import IterationInfo
+from anmf._core.types import RandomState, SparseMatrix
 from anmf.nmf import stochastic_mu
 from anmf.nmf.nmf import NMF
 from anmf.nmf.parameters import check_parameters
@@ -21,36 +26,59 @@ class ANMF(NMF):
 
     Parameters
     ----------
-    n_components : int or None
+    n_components : int or None, default None
         Number k of components; None for the number of features.
-    adversarial_weight : float
+    adversarial_weight : float, default 0.1
         Weight τ of the adversarial rows together, when the true rows together have 1.
-    solver : {'safeguarded', 'mu'}
+    solver : {'safeguarded', 'mu'}, default 'safeguarded'
         'safeguarded', whose objective never rises, whatever the weight; 'mu', the published
         stochastic multiplicative updates, for comparison.
-    init, alpha_H, alpha_W, frozen, missing, forget_factor, random_state, verbose
-        As in `anmf.NMF`; components are drawn from the true rows.
-    batch_size : int or None
+    init : {'exemplar', 'random', 'nndsvda'} or array-like of shape (k, m), default 'exemplar'
+        Start of the components: rows of the data, random values, a singular value decomposition
+        with zeros filled, or given rows. Drawn from the true rows.
+    alpha_H : float or array-like of shape (k,), default 0.0
+        Sparsity: weight of the sum of each sample's activations. It acts in `transform` too.
+    alpha_W : float or array-like of shape (k,), default 0.0
+        Shrinkage: weight of the sum of each component's entries.
+    frozen : None, int, bool array-like of shape (k,) or array-like of shape (f, m), default None
+        Components that stay as they are, as in `anmf.NMF`.
+    missing : {'error', 'ignore'}, default 'error'
+        'ignore' takes NaN as a missing entry, which gets no weight.
+    batch_size : int or None, default None
         Rows of a mini-batch of both kinds in their proportion; None for all rows at once. For
         solver='mu', true rows of a batch; None for 500.
-    adversarial_batch_size : int or None
+    adversarial_batch_size : int or None, default None
         Adversarial rows of a batch of solver='mu'; None for as many as true ones.
-    update_H : bool
+    update_H : bool, default False
         Whether solver='mu' refreshes the activations of each batch when it meets it, rather than
         all of them once an epoch.
-    max_iter, tol, callback
-        As in `anmf.NMF`; an iteration of solver='mu' is an epoch.
+    forget_factor : float, default 0.7
+        In [0, 1]: what is left of the statistics of a mini-batch after one more pass over the data.
+    max_iter : int, default 200
+        Most iterations; one of solver='mu' is an epoch.
+    tol : float, default 0.0001
+        Stop once an iteration changes the objective by less than `tol` times its first value.
+        0 runs `max_iter` iterations.
+    callback : callable or None, default None
+        Called after every iteration, as in `anmf.NMF`; a true result stops the fit.
+    random_state : int, Generator, RandomState or None, default None
+        Seed of the draws of `init` and of mini-batches.
+    verbose : int, default 0
+        A progress bar when positive.
 
     Attributes
     ----------
-    components_ : array (k, m)
+    components_ : array of shape (k, m)
         Components W, rows of unit length (frozen rows as given).
     n_components_ : int
+        Number k of components.
     n_features_in_ : int
-    objective_ : ndarray (n_iter,)
+        Number m of features.
+    objective_ : ndarray of shape (n_iter,)
         Objective after each iteration; it never rises for solver='safeguarded' without
         `batch_size`.
     n_iter_ : int
+        Iterations done.
 
     Notes
     -----
@@ -86,10 +114,14 @@ class ANMF(NMF):
 
     beta_loss = 2.0  # the adversarial solvers' only loss
 
-    def __init__(self, n_components=None, *, adversarial_weight=0.1, solver="safeguarded",
-                 init="exemplar", alpha_H=0.0, alpha_W=0.0, frozen=None, missing="error",
-                 batch_size=None, adversarial_batch_size=None, update_H=False, forget_factor=0.7,
-                 max_iter=200, tol=1e-4, callback=None, random_state=None, verbose=0):  # fmt: skip
+    def __init__(self, n_components: int | None = None, *, adversarial_weight: float = 0.1,
+                 solver: str = "safeguarded", init: str | ArrayLike = "exemplar",
+                 alpha_H: float | ArrayLike = 0.0, alpha_W: float | ArrayLike = 0.0,
+                 frozen: int | ArrayLike | None = None, missing: str = "error",
+                 batch_size: int | None = None, adversarial_batch_size: int | None = None,
+                 update_H: bool = False, forget_factor: float = 0.7, max_iter: int = 200,
+                 tol: float = 1e-4, callback: Callable[[IterationInfo], object] | None = None,
+                 random_state: RandomState = None, verbose: int = 0) -> None:  # fmt: skip
         self.n_components = n_components
         self.adversarial_weight = adversarial_weight
         self.solver = solver
@@ -108,21 +140,27 @@ class ANMF(NMF):
         self.random_state = random_state
         self.verbose = verbose
 
-    def fit(self, X, y=None, sample_weight=None):
+    def fit(
+        self,
+        X: ArrayLike | SparseMatrix,
+        y: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
         """Learn components.
 
         Parameters
         ----------
-        X : array or sparse matrix (n, m)
+        X : array-like or sparse matrix of shape (n, m)
             Non-negative samples.
-        y : array (n,), optional
+        y : array-like of shape (n,) or None, default None
             −1 marks adversarial rows; every other value, and None, the rows to be explained.
-        sample_weight : array (n,), optional
+        sample_weight : array-like of shape (n,) or None, default None
             How much each row counts among those of its kind.
 
         Returns
         -------
         self
+            With ``components_``.
 
         Raises
         ------
@@ -137,16 +175,19 @@ class ANMF(NMF):
         super().fit(X, y, sample_weight)
         return self
 
-    def score(self, X, y=None, metric="psnr"):
+    def score(
+        self, X: ArrayLike | SparseMatrix, y: ArrayLike | None = None, metric: str = "psnr"
+    ) -> float:
         """Quality of the components, higher is better.
 
         Parameters
         ----------
-        X : array or sparse matrix (n, m)
-        y : array (n,) or array (n, 2, m), optional
+        X : array-like or sparse matrix of shape (n, m)
+            Non-negative samples.
+        y : array-like of shape (n,) or (n, 2, m) or None, default None
             Labels, −1 for adversarial rows; or true parts as in `anmf.NMF.score`.
-        metric : str
-            As in `anmf.NMF.score`.
+        metric : str, default 'psnr'
+            A name of `anmf.metrics.METRICS`, used with true parts.
 
         Returns
         -------

@@ -206,8 +206,8 @@ def descend(state, gradients):
     rate = recipe.learning_rate * 0.5 * (1 + cos(pi * progress))
     to_W = to_W - xp.sum(to_W * W, axis=1, keepdims=True) * W
     W, *moments = adam(W, to_W, *state.moments[:2], rate, t, xp=xp)
-    W, _ = unit_rows(xp.clip(W, 0, None), xp=xp)
+    W, _ = unit_rows(xp.clip(W, 0.0, None), xp=xp)
     if R is not None:
         R, *more = adam(R, to_R, *state.moments[2:], rate, t, xp=xp)
-        R, moments = xp.clip(R, 0, None), moments + more
+        R, moments = xp.clip(R, 0.0, None), moments + more
     return replace(state, analysis=W, synthesis=R, moments=tuple(moments), n_step=t)

@@ -1,8 +1,10 @@
 """The β-divergence D_β(X | Y) and the names of its best-known members."""
 
 from numbers import Real
+from typing import Any
 
 from anmf._core.arrays import total
+from anmf._core.types import Array
 
 BETA_LOSSES = {"frobenius": 2.0, "kullback-leibler": 1.0, "itakura-saito": 0.0}
 """The number β of the losses that have a name."""
@@ -38,7 +40,7 @@ def model_terms(X, Y, beta, *, xp):
     return Y**beta / beta - X * Y ** (beta - 1) / (beta - 1)
 
 
-def beta_divergence(X, Y, beta=2.0, *, xp):
+def beta_divergence(X: Array, Y: Array, beta: float = 2.0, *, xp: Any) -> float:
     """Sum over all entries of the β-divergence between data and model.
 
     d_β(x | y) = x^β / (β (β − 1)) + y^β / β − x y^(β−1) / (β − 1);
@@ -46,16 +48,26 @@ def beta_divergence(X, Y, beta=2.0, *, xp):
 
     Parameters
     ----------
-    X : array (n, m)
+    X : array of shape (n, m)
         Non-negative data; positive for β ≤ 0.
-    Y : array (n, m)
+    Y : array of shape (n, m)
         Model; positive for β < 2.
-    beta : float
+    beta : float, default 2.0
+        β; names are in `BETA_LOSSES`.
     xp : array namespace
+        Library of both arrays, such as ``numpy``.
 
     Returns
     -------
     float
+        At least 0, and 0 where X = Y.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> X, Y = np.array([[1.0, 2.0]]), np.array([[1.0, 4.0]])
+    >>> [round(beta_divergence(X, Y, beta, xp=np), 3) for beta in (2.0, 1.0, 0.0)]
+    [2.0, 0.614, 0.193]
     """
     if beta == 2:
         return 0.5 * total((X - Y) ** 2, xp)

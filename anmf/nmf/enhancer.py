@@ -1,11 +1,16 @@
 """The estimator `SpeechEnhancer`: speech out of noise, with a noise model of every recording."""
 
+from collections.abc import Sequence
+from typing import Any, Self
+
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from anmf._core.arrays import random_generator
 from anmf._core.checks import check_count, check_real
+from anmf._core.types import PathLike, RandomState
 from anmf.audio import AudioSeparator
 from anmf.audio.separator import score_waveforms
 from anmf.audio.waveforms import check_waveform
@@ -15,7 +20,7 @@ from anmf.nmf.nmf import NMF
 from anmf.nmf.noise_adaptive import PRETRAINING_SPARSITY, NoiseAdaptive, mean_length
 from anmf.nmf.speech_basis import load_speech_basis
 
-_PRETRAINING = {"max_iter": 60, "tol": 0.0}
+_PRETRAINING: dict[str, Any] = {"max_iter": 60, "tol": 0.0}
 _MOST_ROWS = 20000
 
 
@@ -30,31 +35,32 @@ class SpeechEnhancer(SeparatorMixin, BaseEstimator):
 
     Parameters
     ----------
-    n_components : int
+    n_components : int, default 64
         Components of speech learnt in ``fit``.
-    n_noise : int
+    n_noise : int, default 8
         Components of noise a recording.
-    alpha_H : float
+    alpha_H : float, default 0.05
         Sparsity of the speech activations, over the mean length of the spectra.
-    anchor : float
+    anchor : float, default 5.0
         How strongly noise components are held at their start, as in `anmf.NMF_separation`.
-    quiet_share : float
-        Share of the frames, the quietest ones, from which noise components start.
-    adversarial_weight : float
+    quiet_share : float, default 0.1
+        In (0, 1]: share of the frames, the quietest ones, from which noise components start.
+    adversarial_weight : float, default 0.0
         When positive, a second pass in which the speech basis learns to refuse what the first pass
         took for noise (`anmf.ANMF`). It needs speech of one's own.
-    n_fft : int or sequence of int
+    n_fft : int or sequence of int, default 1024
         Length of frames in samples, with hops of a quarter of it; of several, the mean of the
         results is taken.
-    max_iter : int
+    max_iter : int, default 15
         Iterations in which the noise is learnt.
-    sample_rate : int
+    sample_rate : int, default 16000
         Of all waveforms, in Hz.
-    random_state : int, Generator, RandomState or None
+    random_state : int, Generator, RandomState or None, default None
+        Seed of the draws in which bases start.
 
     Attributes
     ----------
-    bases_ : list of array (k, n_fft // 2 + 1)
+    bases_ : list of ndarray of shape (k, n_fft // 2 + 1)
         Speech components, for each of `n_fft`.
 
     Notes
@@ -79,9 +85,10 @@ class SpeechEnhancer(SeparatorMixin, BaseEstimator):
     (48000,)
     """
 
-    def __init__(self, n_components=64, *, n_noise=8, alpha_H=0.05, anchor=5.0, quiet_share=0.1,
-                 adversarial_weight=0.0, n_fft=1024, max_iter=15, sample_rate=16000,
-                 random_state=None):  # fmt: skip
+    def __init__(self, n_components: int = 64, *, n_noise: int = 8, alpha_H: float = 0.05,
+                 anchor: float = 5.0, quiet_share: float = 0.1, adversarial_weight: float = 0.0,
+                 n_fft: int | Sequence[int] = 1024, max_iter: int = 15, sample_rate: int = 16000,
+                 random_state: RandomState = None) -> None:  # fmt: skip
         self.n_components = n_components
         self.n_noise = n_noise
         self.alpha_H = alpha_H
@@ -93,12 +100,12 @@ class SpeechEnhancer(SeparatorMixin, BaseEstimator):
         self.sample_rate = sample_rate
         self.random_state = random_state
 
-    def fit(self, waveforms=None, y=None):
+    def fit(self, waveforms: ArrayLike | Sequence[ArrayLike] | None = None, y: None = None) -> Self:
         """Learn the speech basis.
 
         Parameters
         ----------
-        waveforms : list of array of float (n_times,), or None
+        waveforms : list of array-like of shape (n_times,), or None, default None
             Clean speech. None for the basis that comes with the package (`n_fft` of 512, 1024 and
             2048 at 16 kHz).
         y : None
@@ -107,6 +114,7 @@ class SpeechEnhancer(SeparatorMixin, BaseEstimator):
         Returns
         -------
         self
+            With ``bases_``.
 
         Raises
         ------
@@ -122,16 +130,16 @@ class SpeechEnhancer(SeparatorMixin, BaseEstimator):
             )
         if waveforms is None:
             self.bases_ = [load_speech_basis(n, self.sample_rate) for n in self._frame_lengths]
-            self._speech_rows = [None] * len(self.bases_)
+            self._speech_rows: list[np.ndarray | None] = [None] * len(self.bases_)
             return self
-        waveforms = waveforms if isinstance(waveforms, (list, tuple)) else [waveforms]
+        recordings: Any = waveforms if isinstance(waveforms, (list, tuple)) else [waveforms]
         rng = random_generator(self.random_state)
-        if not waveforms:
+        if not recordings:
             raise ValueError("waveforms is empty; expected at least one recording of clean speech")
-        bases, speech_rows = [], []
+        bases, speech_rows = [], list[np.ndarray | None]()
         for n_fft in self._frame_lengths:
             frames = AudioSeparator(NMF(), n_fft=n_fft)
-            rows = np.concatenate([frames.rows(x) for x in waveforms])
+            rows = np.concatenate([frames.rows(x) for x in recordings])
             if len(rows) > _MOST_ROWS:
                 rows = rows[np.sort(rng.choice(len(rows), _MOST_ROWS, replace=False))]
             k = min(self.n_components, len(rows))
@@ -144,49 +152,92 @@ class SpeechEnhancer(SeparatorMixin, BaseEstimator):
         self.bases_, self._speech_rows = bases, speech_rows
         return self
 
-    def separate(self, x):
+    def separate(self, x: ArrayLike | Sequence[ArrayLike]) -> np.ndarray | list[np.ndarray]:
         """Speech and noise of recordings, each with a noise model of its own.
 
         Parameters
         ----------
-        x : array of float (n_times,) or (n_times, n_channels), or list of these
+        x : array-like of shape (n_times,) or (n_times, n_channels), or list of these
+            Noisy speech, floats.
 
         Returns
         -------
-        ndarray (n_times, 2) or (n_times, 2, n_channels), or list of these
+        ndarray of shape (n_times, 2) or (n_times, 2, n_channels), or list of these
             Speech first; they sum to `x`.
         """
         check_is_fitted(self)
         if isinstance(x, (list, tuple)):
-            return [self.separate(one) for one in x]
+            several: list[Any] = [self.separate(one) for one in x]
+            return several
         x = check_waveform(x)
         if not x.any():
             return np.stack([x, x], axis=1)
-        parts = [model.separate(x) for model in self.adapted([x])]
+        parts: list[Any] = [model.separate(x) for model in self.adapted([x])]
         return (sum(parts[1:], start=parts[0]) / len(parts)).astype(x.dtype)
 
-    def score(self, waveforms, references, metric="si_sdr"):
-        """Mean quality of speech and noise in dB, as `anmf.AudioSeparator.score`."""
+    def score(
+        self,
+        waveforms: ArrayLike | Sequence[ArrayLike],
+        references: ArrayLike | Sequence[ArrayLike],
+        metric: str = "si_sdr",
+    ) -> float:
+        """Mean quality of speech and noise in dB, higher is better.
+
+        Parameters
+        ----------
+        waveforms : array-like of shape (n_times,) or (n_times, n_channels), or list of these
+            Noisy speech.
+        references : array-like of shape (n_times, 2[, n_channels]), or list of these
+            The true speech and noise.
+        metric : str, default 'si_sdr'
+            A name of `anmf.metrics.METRICS`.
+
+        Returns
+        -------
+        float
+            Mean over waveforms, of the mean over both parts; parts that are zero don't count.
+        """
         return score_waveforms(self.separate, waveforms, references, metric)
 
-    def enhance(self, x):
-        """The speech alone: ``separate(x)[:, 0]``."""
+    def enhance(self, x: ArrayLike | Sequence[ArrayLike]) -> np.ndarray | list[np.ndarray]:
+        """The speech alone: ``separate(x)[:, 0]``.
+
+        Parameters
+        ----------
+        x : array-like of shape (n_times,) or (n_times, n_channels), or list of these
+            Noisy speech, floats.
+
+        Returns
+        -------
+        ndarray of shape (n_times,) or (n_times, n_channels), or list of these
+            The speech.
+        """
         parts = self.separate(x)
         return [part[:, 0] for part in parts] if isinstance(parts, list) else parts[:, 0]
 
-    def enhance_file(self, path, output, *, noise=None, overwrite=False, adapt_seconds=20.0):
+    def enhance_file(
+        self,
+        path: PathLike,
+        output: PathLike,
+        *,
+        noise: PathLike | None = None,
+        overwrite: bool = False,
+        adapt_seconds: float = 20.0,
+    ) -> None:
         """Take the speech out of a file in constant memory.
 
         Parameters
         ----------
         path : path
+            The noisy speech, a file that `anmf.audio.read_audio` reads.
         output : path
             File of the speech, as in `anmf.audio.write_audio`.
-        noise : path, optional
-            File of the rest.
-        overwrite : bool
-        adapt_seconds : float
-            The noise is learnt from as much of the file, in pieces spread over it.
+        noise : path or None, default None
+            File of the rest; None for none.
+        overwrite : bool, default False
+            Whether files of these names may be replaced.
+        adapt_seconds : float, default 20.0
+            The noise is learnt from so many seconds of the file, in pieces spread over it.
 
         Raises
         ------
@@ -198,17 +249,18 @@ class SpeechEnhancer(SeparatorMixin, BaseEstimator):
         check_real("adapt_seconds", adapt_seconds, minimum=1.0)
         enhance_file(self, path, output, noise, overwrite, adapt_seconds)
 
-    def adapted(self, pieces):
+    def adapted(self, pieces: Sequence[ArrayLike]) -> list[AudioSeparator]:
         """One `anmf.AudioSeparator` for each of `n_fft`, adapted to the noise of a recording.
 
         Parameters
         ----------
-        pieces : list of array of float (n_times,) or (n_times, n_channels)
+        pieces : list of array-like of float, shape (n_times,) or (n_times, n_channels)
             The recording, or pieces of it.
 
         Returns
         -------
         list of AudioSeparator
+            In the order of `n_fft`.
         """
         if len(self.bases_) != len(self._frame_lengths):
             raise ValueError(

@@ -105,7 +105,7 @@ def solve(problem, W):
 
 def first_guess(C, G, *, xp):
     """The best multiple of [c]₊ for min_{h ≥ 0} ½ h G hᵀ − c hᵀ, row by row."""
-    H = xp.clip(C, 0, None)
+    H = xp.clip(C, 0.0, None)
     slope, curvature = xp.vecdot(H, C), xp.vecdot(H @ G, H)
     scale = xp.where(curvature > 0, slope / xp.where(curvature > 0, curvature, 1), 0)
     return H * scale[:, None]
@@ -225,6 +225,6 @@ def relative_gap(gains, H, C, *, xp):
     """
     before, last = gains[:, 0], gains[:, 1]
     ratio = xp.where(before > 0, last / xp.where(before > 0, before, 1), 0)
-    ratio = xp.clip(ratio, 0, 0.9999)
+    ratio = xp.clip(ratio, 0.0, 0.9999)
     energy = xp.vecdot(H, C)
     return xp.where(energy > 0, last * ratio / (1 - ratio) / xp.where(energy > 0, energy, 1), 0)

@@ -63,7 +63,7 @@ def nndsvda(X, n_components, rng, weight=None):
     else:
         seed = int(rng.integers(2**31))
         U, _, V = randomized_svd(X, rank, random_state=seed)
-    sides = [(xp.clip(s * U, 0, None), xp.clip(s * V, 0, None)) for s in (1.0, -1.0)]
+    sides = [(xp.clip(s * U, 0.0, None), xp.clip(s * V, 0.0, None)) for s in (1.0, -1.0)]
     size = [xp.sum(u * u, axis=0) * xp.sum(v * v, axis=1) for u, v in sides]
     W = xp.where((size[0] >= size[1])[:, None], sides[0][1], sides[1][1])
     W = xp.astype(unit_rows(W, xp=xp)[0], X.dtype)

@@ -35,6 +35,7 @@ class Learner:
     run : callable
         Takes a `Task`, returns (start, step).
     max_iter : int
+        Iterations.
     sparsity : float
         Over the mean length of the rows.
     warm_up : int
@@ -74,8 +75,13 @@ def take_exemplars(task):
     return lambda: Fixed(bases), lambda state: state
 
 
-_PUBLISHED = {"max_iter": 200, "batch_size": stochastic_mu.BATCH_SIZE}
-_BILEVEL = {"max_iter": 100, "sparsity": 0.012, "warm_up": 30, "batch_size": bilevel.BATCH_SIZE}
+_PUBLISHED: dict[str, Any] = {"max_iter": 200, "batch_size": stochastic_mu.BATCH_SIZE}
+_BILEVEL: dict[str, Any] = {
+    "max_iter": 100,
+    "sparsity": 0.012,
+    "warm_up": 30,
+    "batch_size": bilevel.BATCH_SIZE,
+}
 
 METHODS = {
     "nmf": {"hals": Learner(learn_each), "mu": Learner(learn_each, any_beta=True)},

@@ -1,25 +1,44 @@
 """Rows of several sources: stacked with labels, or summed to mixtures whose parts are known."""
 
+from collections.abc import Sequence
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 
-def mix_at_random(sources, n_mixtures, rng, weights=None):
+def mix_at_random(
+    sources: Sequence[np.ndarray],
+    n_mixtures: int,
+    rng: np.random.Generator,
+    weights: Sequence[float] | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
     """Sum rows drawn at random, one from each source.
 
     Parameters
     ----------
-    sources : sequence of array (n_s, m)
+    sources : sequence of ndarray of shape (n_s, m)
         Rows of each source.
     n_mixtures : int
+        Mixtures to make.
     rng : numpy.random.Generator
-    weights : sequence of float, optional
-        Gain of each source; 1 when not given.
+        What draws the rows; the rows of a source are all used equally often.
+    weights : sequence of float or None, default None
+        Gain of each source; None for 1.
 
     Returns
     -------
-    mixtures : array (n_mixtures, m)
-    parts : array (n_mixtures, n_sources, m)
+    mixtures : ndarray of shape (n_mixtures, m)
+        Sums of the parts.
+    parts : ndarray of shape (n_mixtures, n_sources, m)
         Weighted rows; they sum to the mixtures.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> sources = [np.ones((2, 3)), np.full((4, 3), 2.0)]
+    >>> mixtures, parts = mix_at_random(sources, 5, np.random.default_rng(0), weights=[1.0, 0.5])
+    >>> mixtures.shape, parts.shape, mixtures[0]
+    ((5, 3), (5, 2, 3), array([2., 2., 2.]))
     """
     weights = [1.0] * len(sources) if weights is None else weights
     drawn = [draw_rows(len(rows), n_mixtures, rng) for rows in sources]
@@ -36,28 +55,35 @@ def draw_rows(n_rows, n_draws, rng):
     return np.concatenate([rng.permutation(n_rows) for _ in range(passes)])[:n_draws]
 
 
-def stack_sources(sources, mixtures=None, columns=False, *, parts=None, paired=None):
+def stack_sources(
+    sources: Sequence[ArrayLike],
+    mixtures: ArrayLike | None = None,
+    columns: bool = False,
+    *,
+    parts: ArrayLike | None = None,
+    paired: ArrayLike | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
     """Turn one array a source, and what is known of mixtures, into the ``X, y`` of estimators.
 
     Parameters
     ----------
-    sources : sequence of array (n_s, m)
+    sources : sequence of array-like of shape (n_s, m)
         Samples of each source. An empty array (0, m) stands for a source without samples.
-    mixtures : array (n, m), optional
+    mixtures : array-like of shape (n, m) or None, default None
         Samples of mixtures whose parts aren't known.
-    columns : bool
+    columns : bool, default False
         True when samples are columns, (m, n_s), as in the papers; parts are (m, n_sources, n) then.
-    parts : array (n, n_sources, m), optional
+    parts : array-like of shape (n, n_sources, m) or None, default None
         True parts of further mixtures (strong supervision).
-    paired : array (n, m), optional
+    paired : array-like of shape (n, m) or None, default None
         The mixtures of `parts`; their sum when not given. They need not sum to it exactly (the
         magnitudes of audio don't).
 
     Returns
     -------
-    X : array (n_rows, m)
+    X : ndarray of shape (n_rows, m)
         Rows of the sources, then `mixtures`, then `paired`.
-    y : array of int (n_rows,), or array (n_rows, n_sources, m) with `parts`
+    y : ndarray of int, shape (n_rows,), or ndarray of shape (n_rows, n_sources, m) with `parts`
         Index of the source of each row, −1 for a mixture. Or the parts of each row: for a row of a
         single source all others are zero, for a mixture of unknown parts all are NaN.
 

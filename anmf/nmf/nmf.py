@@ -1,14 +1,19 @@
 """The estimator `NMF`."""
 
+from collections.abc import Callable
+from typing import Self
+
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import sparse
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from anmf._core.arrays import is_foreign, moved, random_generator
 from anmf._core.checks import check_penalty, check_samples, check_weights
-from anmf._core.iterate import iterate
+from anmf._core.iterate import IterationInfo, iterate
 from anmf._core.threads import limited_threads
+from anmf._core.types import Array, RandomState, SparseMatrix
 from anmf.base import SeparatorMixin
 from anmf.nmf.divergence import resolve_beta
 from anmf.nmf.parameters import check_parameters
@@ -26,53 +31,56 @@ class NMF(SeparatorMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
 
     Parameters
     ----------
-    n_components : int or None
+    n_components : int or None, default None
         Number k of components; None for the number of features, as in scikit-learn.
-    solver : {'hals', 'mu'}
+    solver : {'hals', 'mu'}, default 'hals'
         'hals', extrapolated hierarchical alternating least squares, for the Frobenius loss;
         'mu', multiplicative updates, for every loss.
-    beta_loss : float or {'frobenius', 'kullback-leibler', 'itakura-saito'}
+    beta_loss : float or {'frobenius', 'kullback-leibler', 'itakura-saito'}, default 2.0
         β of the divergence: 2, 1, 0 or any other number. For β ≤ 0 entries of X below
         float precision × mean(X) are raised to it, because the loss is infinite at zero.
-    init : {'exemplar', 'random', 'nndsvda'} or array (k, m)
+    init : {'exemplar', 'random', 'nndsvda'} or array-like of shape (k, m), default 'exemplar'
         Start of the components: rows of the data, random values, a singular value decomposition
         with zeros filled, or given rows.
-    alpha_H : float or array (k,)
+    alpha_H : float or array-like of shape (k,), default 0.0
         Sparsity: weight of the sum of each sample's activations. It acts in `transform` too.
-    alpha_W : float or array (k,)
+    alpha_W : float or array-like of shape (k,), default 0.0
         Shrinkage: weight of the sum of each component's entries.
-    frozen : None, int, bool array (k,) or array (f, m)
+    frozen : None, int, bool array-like of shape (k,) or array-like of shape (f, m), default None
         Components that stay as they are: the leading rows themselves, (f, m); or the number or
         the mask of rows of an array `init`.
-    missing : {'error', 'ignore'}
+    missing : {'error', 'ignore'}, default 'error'
         'ignore' takes NaN as a missing entry, which gets no weight.
-    batch_size : int or None
+    batch_size : int or None, default None
         Rows of a mini-batch; None for all rows at once.
-    forget_factor : float
-        What is left of the statistics of a mini-batch after one more pass over the data (`fit`)
-        or one more call (`partial_fit`).
-    max_iter : int
+    forget_factor : float, default 0.7
+        In [0, 1]: what is left of the statistics of a mini-batch after one more pass over the
+        data (`fit`) or one more call (`partial_fit`).
+    max_iter : int, default 200
         Most iterations (passes over the data).
-    tol : float
+    tol : float, default 0.0001
         Stop once an iteration changes the objective by less than `tol` times its first value.
         0 runs `max_iter` iterations.
-    callback : callable or None
+    callback : callable or None, default None
         Called after every iteration with an object that has ``n_iter``, ``objective``,
         ``seconds`` and ``state`` (``state.components``); a true result stops the fit.
-    random_state : int, Generator, RandomState or None
+    random_state : int, Generator, RandomState or None, default None
         Seed of the draws of `init` and of mini-batches.
-    verbose : int
+    verbose : int, default 0
         A progress bar when positive.
 
     Attributes
     ----------
-    components_ : array (k, m)
+    components_ : array of shape (k, m)
         Components W, rows of unit length (frozen rows as given).
     n_components_ : int
+        Number k of components.
     n_features_in_ : int
-    objective_ : ndarray (n_iter,)
+        Number m of features.
+    objective_ : ndarray of shape (n_iter,)
         Objective after each iteration; it never rises when `batch_size` is None.
     n_iter_ : int
+        Iterations done.
 
     Notes
     -----
@@ -106,10 +114,13 @@ class NMF(SeparatorMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
 
     adversarial_weight = 0.0  # which ANMF makes a parameter
 
-    def __init__(self, n_components=None, *, solver="hals", beta_loss=2.0, init="exemplar",
-                 alpha_H=0.0, alpha_W=0.0, frozen=None, missing="error", batch_size=None,
-                 forget_factor=0.7, max_iter=200, tol=1e-4, callback=None, random_state=None,
-                 verbose=0):  # fmt: skip
+    def __init__(self, n_components: int | None = None, *, solver: str = "hals",
+                 beta_loss: float | str = 2.0, init: str | ArrayLike = "exemplar",
+                 alpha_H: float | ArrayLike = 0.0, alpha_W: float | ArrayLike = 0.0,
+                 frozen: int | ArrayLike | None = None, missing: str = "error",
+                 batch_size: int | None = None, forget_factor: float = 0.7, max_iter: int = 200,
+                 tol: float = 1e-4, callback: Callable[[IterationInfo], object] | None = None,
+                 random_state: RandomState = None, verbose: int = 0) -> None:  # fmt: skip
         self.n_components = n_components
         self.solver = solver
         self.beta_loss = beta_loss
@@ -126,21 +137,27 @@ class NMF(SeparatorMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         self.random_state = random_state
         self.verbose = verbose
 
-    def fit(self, X, y=None, sample_weight=None):
+    def fit(
+        self,
+        X: ArrayLike | SparseMatrix,
+        y: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
         """Learn components.
 
         Parameters
         ----------
-        X : array or sparse matrix (n, m)
+        X : array-like or sparse matrix of shape (n, m)
             Non-negative samples.
         y : None
             Ignored.
-        sample_weight : array (n,), optional
+        sample_weight : array-like of shape (n,) or None, default None
             How much each row counts; a row of weight 2 counts as two.
 
         Returns
         -------
         self
+            With ``components_``.
 
         Raises
         ------
@@ -160,10 +177,32 @@ class NMF(SeparatorMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         outcome.settle(self)
         return self
 
-    def partial_fit(self, X, y=None, sample_weight=None):
+    def partial_fit(
+        self,
+        X: ArrayLike | SparseMatrix,
+        y: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
         """Update the components with one mini-batch; the first call draws the start from it.
 
-        `X`, `y` and `sample_weight` are as in ``fit``; returns self.
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n, m)
+            The non-negative samples of the mini-batch.
+        y : array-like of shape (n,) or None, default None
+            As in ``fit``.
+        sample_weight : array-like of shape (n,) or None, default None
+            How much each row counts; a row of weight 2 counts as two.
+
+        Returns
+        -------
+        self
+            With the new ``components_``.
+
+        Raises
+        ------
+        ValueError
+            As in ``fit``.
         """
         solver = self._resolve_solver()
         first = not hasattr(self, "components_")
@@ -182,34 +221,37 @@ class NMF(SeparatorMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         self.n_iter_ += 1
         return self
 
-    def transform(self, X):
+    def transform(self, X: ArrayLike | SparseMatrix) -> Array:
         """Activations of each sample, at the optimum for its row alone.
 
         Parameters
         ----------
-        X : array or sparse matrix (n, m)
+        X : array-like or sparse matrix of shape (n, m)
+            Non-negative samples.
 
         Returns
         -------
-        H : array (n, k)
+        H : array of shape (n, k)
+            Non-negative; row i holds the weight of each component in sample i.
         """
         W, problem = self._fitted(X)
         return solve(problem, W)
 
-    def inverse_transform(self, X):
+    def inverse_transform(self, X: ArrayLike) -> Array:
         """The model H W of given activations; missing entries of the data are completed by it.
 
         Parameters
         ----------
-        X : array (n, k)
+        X : array-like of shape (n, k)
             Activations H.
 
         Returns
         -------
-        array (n, m)
+        array of shape (n, m)
+            In the library of `X`.
         """
         check_is_fitted(self)
-        H = X if is_foreign(X) else np.asarray(X)
+        H: Array = X if is_foreign(X) else np.asarray(X)
         if H.ndim != 2 or H.shape[1] != self.n_components_:
             raise ValueError(
                 f"X has shape {tuple(H.shape)}; inverse_transform takes activations of shape "
@@ -217,37 +259,41 @@ class NMF(SeparatorMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
             )
         return H @ moved(self.components_, H)
 
-    def separate(self, X):
+    def separate(self, X: ArrayLike | SparseMatrix) -> Array:
         """What the components explain of each sample, and the rest.
 
         Parameters
         ----------
-        X : array (n, m)
+        X : array-like or sparse matrix of shape (n, m)
+            Non-negative samples.
 
         Returns
         -------
-        array (n, 2, m)
+        array of shape (n, 2, m)
             min(X, H W) and X − min(X, H W), which sum to X. Where X is missing, H W and 0.
         """
         W, problem = self._fitted(X)
-        xp, X = problem.xp, problem.X
-        if sparse.issparse(X):
-            X = X.toarray()
+        xp, V = problem.xp, problem.X
+        if sparse.issparse(V):
+            V = V.toarray()
         model = solve(problem, W) @ W
         if problem.observed is not None:
-            X = xp.where(problem.observed > 0, X, model)
-        explained = xp.where(model < X, model, X)
-        return xp.stack([explained, X - explained], axis=1)
+            V = xp.where(problem.observed > 0, V, model)
+        explained = xp.where(model < V, model, V)
+        return xp.stack([explained, V - explained], axis=1)
 
-    def score(self, X, y=None, metric="psnr"):
+    def score(
+        self, X: ArrayLike | SparseMatrix, y: ArrayLike | None = None, metric: str = "psnr"
+    ) -> float:
         """Quality of the model of X, higher is better.
 
         Parameters
         ----------
-        X : array or sparse matrix (n, m)
-        y : array (n, 2, m), optional
+        X : array-like or sparse matrix of shape (n, m)
+            Non-negative samples.
+        y : array-like of shape (n, 2, m) or None, default None
             True parts: what the components should explain, and the rest.
-        metric : str
+        metric : str, default 'psnr'
             A name of `anmf.metrics.METRICS`, used with true parts.
 
         Returns
@@ -262,7 +308,7 @@ class NMF(SeparatorMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         return -problem.loss(solve(problem, W), W)
 
     @property
-    def n_components_(self):
+    def n_components_(self) -> int:
         """Number of components."""
         return self.components_.shape[0]
 

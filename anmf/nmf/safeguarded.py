@@ -84,7 +84,7 @@ def activations(problem, W, H, n_sweeps, constant):
     H, value, gains = hals.activations(problem, W, H, n_sweeps, constant)
     before, last = gains[n:, 0], gains[n:, 1]
     ratio = xp.where(before > 0, last / xp.where(before > 0, before, 1), 0)
-    ratio = xp.clip(ratio, 0, 0.9)
+    ratio = xp.clip(ratio, 0.0, 0.9)
     left = last * ratio / (1 - ratio)
     return H, value - total(problem.weight[n:, 0] * left, xp)
 

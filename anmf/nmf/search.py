@@ -1,9 +1,12 @@
 """Choose the parameters of a separation by random search with cross-validation."""
 
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 from joblib import effective_n_jobs
+from numpy.typing import ArrayLike
 from scipy.stats import loguniform
 from sklearn.base import clone
 from sklearn.model_selection import ParameterSampler, RandomizedSearchCV
@@ -34,9 +37,13 @@ WEIGHTS = {"anmf": ["adversarial_weight"], "anmf+dnmf": ["adversarial_weight", "
 """What methods weigh; of the two weights of 'anmf+dnmf' only the ratio counts."""
 
 
-def tune(estimator, X, y, *, param_distributions=None, n_iter=30, cv=None, scoring=None,
-         n_jobs=None, refit=True, random_state=None, verbose=1, return_train_score=False,
-         error_score="raise"):  # fmt: skip
+def tune(estimator: Any, X: ArrayLike, y: ArrayLike, *,
+         param_distributions: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
+         n_iter: int = 30, cv: Any = None, scoring: str | Callable[..., float] | None = None,
+         n_jobs: int | None = None, refit: bool | str | Callable[..., int] = True,
+         random_state: int | np.random.RandomState | None = None, verbose: int = 1,
+         return_train_score: bool = False,
+         error_score: str | float = "raise") -> RandomizedSearchCV:  # fmt: skip
     """Try parameters drawn at random and keep those that separate held-out data best.
 
     This is scikit-learn's ``RandomizedSearchCV`` with a search space, folds and a progress bar made
@@ -47,34 +54,35 @@ def tune(estimator, X, y, *, param_distributions=None, n_iter=30, cv=None, scori
     estimator : NMF_separation, ANMF or Pipeline
         What to tune, or a pipeline that ends in it. Not changed. Any other estimator with
         ``separate`` and ``score`` needs `param_distributions`.
-    X : array (n, m)
-    y : array of int (n,), or array (n, n_sources, m)
+    X : array-like of shape (n, m)
+        Non-negative samples, as in `anmf.NMF_separation.fit`.
+    y : array-like of int, shape (n,), or array-like of shape (n, n_sources, m)
         As in `anmf.NMF_separation.fit`; for `anmf.ANMF` labels, −1 for adversarial rows. At the end
         of a pipeline, parts must be those of the rows that the last step receives.
-    param_distributions : dict or list of dict, optional
+    param_distributions : dict, list of dict or None, default None
         Lists or distributions by parameter, as in ``RandomizedSearchCV`` (``step__parameter`` in a
-        pipeline); `search_space` when not given.
-    n_iter : int
+        pipeline); None for those of `search_space`.
+    n_iter : int, default 30
         Candidates to try.
-    cv : int, splitter, iterable of (train, test) or None
+    cv : int, splitter, iterable of (train, test) or None, default None
         A number of folds, None for 3: shuffled folds with equal shares of the rows of each source,
         of mixtures with true parts, and of others. Splitters are given the labels, or the kind of
         each row where y holds parts. Rows that belong together (one recording) need
         ``GroupKFold(n).split(X, y, groups)``.
-    scoring : None, str or callable
+    scoring : None, str or callable, default None
         None for the estimator's own ``score``, a name of `anmf.metrics.METRICS`, or a callable
         ``(estimator, X, y)``.
-    n_jobs : int or None
+    n_jobs : int or None, default None
         Fits that run at once, as in joblib.
-    refit : bool, str or callable
+    refit : bool, str or callable, default True
         Whether to fit the best candidate on all data, as in ``RandomizedSearchCV``.
-    random_state : int, RandomState or None
+    random_state : int, RandomState or None, default None
         Seed of the candidates and of the default folds. The estimator has its own.
-    verbose : int
+    verbose : int, default 1
         A progress bar over candidates when positive; it moves by `n_jobs` at a time.
-    return_train_score : bool
+    return_train_score : bool, default False
         Whether ``cv_results_`` also holds the scores on training rows.
-    error_score : 'raise' or float
+    error_score : 'raise' or float, default 'raise'
         What a failed fit is worth; 'raise' ends the search. With a number, the bar moves at the end
         only.
 
@@ -130,13 +138,17 @@ def tune(estimator, X, y, *, param_distributions=None, n_iter=30, cv=None, scori
     return search.fit(X, y)
 
 
-def search_space(estimator, X, y):
+def search_space(estimator: Any, X: ArrayLike, y: ArrayLike) -> dict[str, Any]:
     """The parameters that `tune` searches, and where.
 
     Parameters
     ----------
-    estimator, X, y
-        As in `tune`.
+    estimator : NMF_separation, ANMF or Pipeline
+        What is to be tuned, or a pipeline that ends in it.
+    X : array-like of shape (n, m)
+        Non-negative samples, as in `tune`.
+    y : array-like of int, shape (n,), or array-like of shape (n, n_sources, m)
+        What is known of the samples, as in `tune`.
 
     Returns
     -------

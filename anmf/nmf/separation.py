@@ -1,15 +1,19 @@
 """The estimator `NMF_separation`."""
 
+from collections.abc import Callable, Sequence
 from types import SimpleNamespace
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from anmf._core.arrays import moved, namespace, random_generator
 from anmf._core.checks import check_choice, check_samples
-from anmf._core.iterate import iterate
+from anmf._core.iterate import IterationInfo, iterate
 from anmf._core.threads import limited_threads
+from anmf._core.types import Array, RandomState
 from anmf.base import SeparatorMixin
 from anmf.masks import wiener
 from anmf.metrics import METRICS, mean_score
@@ -43,106 +47,121 @@ class NMF_separation(
 
     Parameters
     ----------
-    n_components : int, sequence of int or None
+    n_components : int, sequence of int or None, default None
         Components of each source; None for 64, or as many as a source has rows or features.
-    method : {'nmf', 'exemplar', 'anmf', 'dnmf', 'anmf+dnmf'}
+    method : {'nmf', 'exemplar', 'anmf', 'dnmf', 'anmf+dnmf'}, default 'nmf'
         How bases are learnt, a name of `anmf.nmf.METHODS`: 'nmf' factorises the rows of every
         source; 'exemplar' takes rows of the data themselves, with nothing to train; 'anmf' also
         makes every basis refuse the other sources (`anmf.ANMF`); 'dnmf' trains all bases together
         to separate mixtures; 'anmf+dnmf' does both.
-    n_sources : int or None
+    n_sources : int or None, default None
         None for the number of labels. When larger, sources without labelled rows are learnt from
         the mixtures while the bases of the others are frozen (semi-supervised separation).
-    wiener : bool
+    wiener : bool, default True
         Whether the parts share out the mixture, X · P_s / Σ_r P_r, and so sum to it. Otherwise
         they are P_s = H_s W_s.
-    solver : str
+    solver : str, default 'auto'
         'auto', or for 'nmf' and 'exemplar' 'hals' (the Frobenius loss) or 'mu' (any); for 'anmf'
         'safeguarded' or 'mu'; for 'dnmf' and 'anmf+dnmf' 'bilevel' or 'mu'. The first is what
         'auto' takes; 'mu' of the last three are the published updates, kept for comparison.
-    beta_loss, alpha_W, missing, forget_factor, random_state, verbose
-        As in `anmf.NMF`. 'anmf' and 'dnmf' minimise the Frobenius loss only.
-    init : str or list of array (k_s, m)
-        As in `anmf.NMF`, one array a source.
-    frozen : None or sequence of bool (n_sources,)
+    beta_loss : float or {'frobenius', 'kullback-leibler', 'itakura-saito'}, default 2.0
+        β of the divergence, as in `anmf.NMF`. 'anmf' and 'dnmf' minimise the Frobenius loss only.
+    init : str or list of array-like of shape (k_s, m), default 'exemplar'
+        Start of the bases, as in `anmf.NMF`; of arrays, one a source.
+    frozen : sequence of bool, one a source, or None, default None
         Sources whose basis is that of `init`, rows as given, and stays; they need no rows.
-    anchor : float or sequence of float
+    anchor : float or sequence of float, default 0.0
         Strength with which the components of a source that is learnt from the mixtures are drawn
         to their start, over the mean energy of a mixture a component: 0 leaves them free, and the
         source may grow to explain the others too.
-    alpha_H : float, array (sum of k_s,) or 'auto'
+    alpha_H : float, array-like of shape (sum of k_s,) or 'auto', default 'auto'
         Sparsity of the activations in training and in `transform`. 'auto' is 0.07 × the mean
         length of the sources' rows (0.012 × for solver='bilevel') for the Frobenius loss, 0 for
         the others.
-    adversarial_weight : float or sequence of float
+    alpha_W : float, default 0.0
+        Shrinkage: weight of the sum of each component's entries.
+    adversarial_weight : float or sequence of float, default 0.05
         Weight τ of the adversarial rows of each source, for 'anmf'.
-    adversarial_shares : array (n_sources, n_sources) or None
+    adversarial_shares : array-like of shape (n_sources, n_sources) or None, default None
         Share of source j (column) among the adversarial rows of source i (row); what is left of 1
         goes to the mixtures. None weighs all rows alike.
-    mixture_gain : float or sequence of float
+    mixture_gain : float or sequence of float, default 1.0
         Factor on the mixtures among the adversarial rows.
-    data_weight : float
+    data_weight : float, default 0.1
         For 'anmf+dnmf', weight of the objective of 'anmf'.
-    supervised_weight : float
+    supervised_weight : float, default 1.0
         For 'anmf+dnmf', weight of the separation error.
-    reconstruction : {'tied', 'untied'}
+    reconstruction : {'tied', 'untied'}, default 'untied'
         Whether the basis that analyses mixtures also rebuilds the parts, or one of its own does,
         for solver='bilevel'.
-    remix : bool
+    remix : bool, default True
         Whether solver='bilevel' mixes the rows of the sources anew in every epoch; otherwise it
         uses the given mixtures and their true parts alone.
-    learning_rate : float
+    learning_rate : float, default 0.01
         First step size of solver='bilevel', which falls to 0 over `max_iter` epochs.
-    warm_up : int or None
+    warm_up : int or None, default None
         Iterations of plain NMF ('anmf+dnmf': of 'anmf') before the method's own; None for 30 with
         solver='bilevel', else 0.
-    n_estimators : int
+    n_estimators : int, default 1
         Models trained from different random draws, whose outputs are averaged.
-    batch_size : int or None
-        As in `anmf.NMF`; None for 250 mixtures with solver='bilevel', 500 rows for the published
-        updates.
-    adversarial_batch_size, update_H
-        As in `anmf.ANMF`, for the published updates.
-    max_iter : int or None
+    missing : {'error', 'ignore'}, default 'error'
+        'ignore' takes NaN as a missing entry, which gets no weight.
+    batch_size : int or None, default None
+        Rows of a mini-batch; None for all rows at once, 250 mixtures with solver='bilevel', 500
+        rows for the published updates.
+    adversarial_batch_size : int or None, default None
+        Adversarial rows of a batch of the published updates; None for as many as true ones.
+    update_H : bool, default False
+        Whether the published updates refresh the activations of each batch when they meet it.
+    forget_factor : float, default 0.7
+        In [0, 1]: what is left of the statistics of a mini-batch after one more pass over the data.
+    max_iter : int or None, default None
         Iterations; None for 30, for 100 epochs of solver='bilevel', for 200 of the published
         updates.
-    tol : float
-        As in `anmf.NMF`; 0 runs `max_iter` iterations.
-    metric : str
+    tol : float, default 0.0
+        Stop once an iteration changes the objective by less than `tol` times its first value;
+        0 runs `max_iter` iterations.
+    metric : str, default 'psnr'
         What `score` and early stopping measure, a name of `anmf.metrics.METRICS`.
-    early_stopping : bool
-        Keep the bases of the iteration that separates held-out mixtures best. These are made of
-        held-out labelled rows, or are held out of X where `y` gives its true parts.
-    validation_fraction : float
+    early_stopping : bool, default False
+        Whether to keep the bases of the iteration that separates held-out mixtures best. These
+        are made of held-out labelled rows, or are held out of X where `y` gives its true parts.
+    validation_fraction : float, default 0.1
         Share of the rows held out.
-    n_iter_no_change : int
+    n_iter_no_change : int, default 10
         Iterations without a better score after which training stops early.
-    callback : callable or None
+    callback : callable or None, default None
         As in `anmf.NMF`; ``info.state.bases`` are the current bases, ``info.state.members`` those
         of all models.
+    random_state : int, Generator, RandomState or None, default None
+        Seed of all random draws.
+    verbose : int, default 0
+        A progress bar when positive.
 
     Attributes
     ----------
-    bases_ : list of array (k_s, m)
+    bases_ : list of array of shape (k_s, m)
         Basis of each source, rows of unit length.
-    reconstruction_ : list of array (k_s, m)
+    reconstruction_ : list of array of shape (k_s, m)
         What rebuilds the parts: ``bases_`` itself unless `reconstruction` is 'untied'.
     members_ : list
         All models, each with ``bases`` and ``reconstruction``; the two above are of the first.
-    components_ : array (n_estimators × sum of k_s, m)
+    components_ : array of shape (n_estimators × sum of k_s, m)
         The bases of all models stacked.
-    sources_ : ndarray (n_sources,)
+    sources_ : ndarray of shape (n_sources,)
         Label of each source, in the order of the parts.
-    alpha_H_ : ndarray (sum of k_s,)
+    alpha_H_ : ndarray of shape (sum of k_s,)
         Sparsity used.
-    objective_ : ndarray (n_iter_,)
+    objective_ : ndarray of shape (n_iter_,)
         Sum of the objectives of the sources after each iteration (the mean separation loss in an
         epoch, for solver='bilevel'), the mean over models; then that of the mixtures if sources
         were learnt from them.
-    validation_scores_ : ndarray (n_iter,)
+    validation_scores_ : ndarray of shape (n_iter,)
         With early stopping, the score after each iteration.
     n_iter_ : int
+        Iterations done.
     n_features_in_ : int
+        Number m of features.
 
     Notes
     -----
@@ -188,16 +207,23 @@ class NMF_separation(
     True
     """
 
-    def __init__(self, n_components=None, *, method="nmf", n_sources=None, wiener=True,
-                 solver="auto", beta_loss=2.0, init="exemplar", frozen=None, anchor=0.0,
-                 alpha_H="auto", alpha_W=0.0,
-                 adversarial_weight=0.05, adversarial_shares=None, mixture_gain=1.0,
-                 data_weight=0.1, supervised_weight=1.0, reconstruction="untied", remix=True,
-                 learning_rate=0.01, warm_up=None, n_estimators=1, missing="error",
-                 batch_size=None, adversarial_batch_size=None, update_H=False, forget_factor=0.7,
-                 max_iter=None, tol=0.0, metric="psnr", early_stopping=False,
-                 validation_fraction=0.1, n_iter_no_change=10, callback=None, random_state=None,
-                 verbose=0):  # fmt: skip
+    def __init__(self, n_components: int | Sequence[int] | None = None, *, method: str = "nmf",
+                 n_sources: int | None = None, wiener: bool = True, solver: str = "auto",
+                 beta_loss: float | str = 2.0, init: str | Sequence[ArrayLike] = "exemplar",
+                 frozen: Sequence[bool] | None = None, anchor: float | Sequence[float] = 0.0,
+                 alpha_H: float | str | ArrayLike = "auto", alpha_W: float = 0.0,
+                 adversarial_weight: float | Sequence[float] = 0.05,
+                 adversarial_shares: ArrayLike | None = None,
+                 mixture_gain: float | Sequence[float] = 1.0, data_weight: float = 0.1,
+                 supervised_weight: float = 1.0, reconstruction: str = "untied",
+                 remix: bool = True, learning_rate: float = 0.01, warm_up: int | None = None,
+                 n_estimators: int = 1, missing: str = "error", batch_size: int | None = None,
+                 adversarial_batch_size: int | None = None, update_H: bool = False,
+                 forget_factor: float = 0.7, max_iter: int | None = None, tol: float = 0.0,
+                 metric: str = "psnr", early_stopping: bool = False,
+                 validation_fraction: float = 0.1, n_iter_no_change: int = 10,
+                 callback: Callable[[IterationInfo], object] | None = None,
+                 random_state: RandomState = None, verbose: int = 0) -> None:  # fmt: skip
         self.n_components = n_components
         self.method = method
         self.n_sources = n_sources
@@ -234,14 +260,14 @@ class NMF_separation(
         self.random_state = random_state
         self.verbose = verbose
 
-    def fit(self, X, y):
+    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
         """Learn one basis a source.
 
         Parameters
         ----------
-        X : array (n, m)
+        X : array-like of shape (n, m)
             Non-negative samples of the sources, and of mixtures.
-        y : array of int (n,), or array (n, n_sources, m)
+        y : array-like of int, shape (n,), or array-like of shape (n, n_sources, m)
             Weak supervision: the source of each row, −1 for a mixture. Or, weak and strong: the
             true parts of each row. A row whose parts but one are zero is a sample of that source;
             NaN throughout marks a mixture whose parts are unknown. Parts need not sum to their
@@ -250,6 +276,7 @@ class NMF_separation(
         Returns
         -------
         self
+            With ``bases_`` and ``reconstruction_``.
 
         Raises
         ------
@@ -258,29 +285,30 @@ class NMF_separation(
             can't learn from.
         """
         _, learner = check_separation(self)
-        X = self._check(X, reset=True)
+        rows: Array = self._check(X, reset=True)
         rng = random_generator(self.random_state)
         n_sources = declared_sources(self.n_components, self.n_sources)
         frozen = frozen_sources(self.frozen, self.init, n_sources)
-        n_sources = n_sources or (len(self.frozen) if frozen else None)
-        taught = read_labels(X, y, n_sources, frozen)
-        missing = [s for s, rows in enumerate(taught.sources) if not rows.shape[0]]
+        n_sources = n_sources or (len(self.frozen or ()) if frozen else None)
+        taught = read_labels(rows, y, n_sources, frozen)
+        missing = [s for s, own in enumerate(taught.sources) if not own.shape[0]]
         missing = [s for s in missing if s not in frozen]
-        self.sources_, self._floor = taught.labels, model_floor(X)
-        callback = self.callback
+        self.sources_, self._floor = taught.labels, model_floor(rows)
+        callback: Any = self.callback
         if self.early_stopping:
             if missing or frozen:
                 raise ValueError(
                     f"early_stopping=True makes mixtures from rows of every source, and "
                     f"{missing or frozen} have none or are frozen; use early_stopping=False"
                 )
-            taught, *held = hold_out(taught, self.validation_fraction, rng)
-            callback = Monitor(self._score_members, *held, self.n_iter_no_change, self.callback)
+            taught, X, y = hold_out(taught, self.validation_fraction, rng)
+            callback = Monitor(self._score_members, X, y, self.n_iter_no_change, self.callback)
         check_inits(self.init, len(taught.sources))
-        self._sizes = basis_sizes(self.n_components, self.init, taught, X)
+        self._sizes = basis_sizes(self.n_components, self.init, taught, rows)
         task = self._task(taught, rng)
-        rows = task.options.batch_size or learner.batch_size or X.shape[0]
-        with limited_threads(min(rows, X.shape[0]), X.shape[1], sum(self._sizes)):
+        n, m = rows.shape
+        at_once = min(task.options.batch_size or learner.batch_size or n, n)
+        with limited_threads(at_once, m, sum(self._sizes)):
             self._learn(task, learner, frozen, missing, callback)
         return self
 
@@ -315,56 +343,60 @@ class NMF_separation(
             description=f"{type(self).__name__} ({self.method})",
         )  # fmt: skip
 
-    def transform(self, X):
+    def transform(self, X: ArrayLike) -> Array:
         """Activations of mixtures on all bases stacked.
 
         Parameters
         ----------
-        X : array (n, m)
+        X : array-like of shape (n, m)
+            Non-negative mixtures.
 
         Returns
         -------
-        H : array (n, n_estimators × sum of k_s)
+        H : array of shape (n, n_estimators × sum of k_s)
+            Non-negative; row i holds the weight of each component in mixture i.
         """
         check_is_fitted(self)
         X = self._check(X, reset=False)
         codes = [self._activations(X, member)[0] for member in self.members_]
         return namespace(X).concat(codes, axis=1)
 
-    def separate(self, X):
+    def separate(self, X: ArrayLike) -> Array:
         """Parts of mixtures.
 
         Parameters
         ----------
-        X : array (n, m)
+        X : array-like of shape (n, m)
+            Non-negative mixtures.
 
         Returns
         -------
-        array (n, n_sources, m)
+        array of shape (n, n_sources, m)
             In the order of ``sources_``; they sum to X when `wiener` (to the completed X where
             entries are missing).
         """
         check_is_fitted(self)
         return self._separate(self._check(X, reset=False), self.members_)
 
-    def score(self, X, y, metric=None):
+    def score(self, X: ArrayLike, y: ArrayLike, metric: str | None = None) -> float:
         """Mean quality of the separated parts in dB, higher is better.
 
         Parameters
         ----------
-        X : array (n, m)
+        X : array-like of shape (n, m)
             Mixtures, or labelled rows of the sources.
-        y : array (n, n_sources, m) or array of int (n,)
+        y : array-like of shape (n, n_sources, m), or array-like of int, shape (n,)
             True parts of the mixtures; of weak and strong data together, only rows with the parts
             of several sources count. Or labels, from whose rows mixtures are made (always the same
             ones), so that cross-validation works with labels alone. Use scikit-learn's
             ``StratifiedKFold`` there, so that every fold has rows of every source.
-        metric : str or None
+        metric : str or None, default None
             A name of `anmf.metrics.METRICS`; None for the parameter `metric`.
 
         Returns
         -------
         float
+            Mean over mixtures and parts; parts that are zero throughout don't count.
         """
         check_is_fitted(self)
         metric = self.metric if metric is None else metric
@@ -375,7 +407,7 @@ class NMF_separation(
         return self._compare(self._separate(X, self.members_), y, metric)
 
     @property
-    def components_(self):
+    def components_(self) -> Array:
         """The bases of all models stacked."""
         bases = [basis for member in self.members_ for basis in member.bases]
         return namespace(*bases).concat(bases, axis=0)

@@ -51,7 +51,7 @@ def coordinate_sweeps(H, C, G, n_sweeps, *, xp):
         before, last = last, xp.zeros_like(last)
         for t in range(H.shape[1]):
             slope = C[:, t] - H @ G[:, t]
-            move = xp.clip(H[:, t] + slope * inverse[t], 0, None) - H[:, t]
+            move = xp.clip(H[:, t] + slope * inverse[t], 0.0, None) - H[:, t]
             H[:, t] += move
             last += move * (slope - 0.5 * curvature[t] * move)
     return H, xp.stack([before, last], axis=1)
@@ -71,7 +71,7 @@ def coordinate_sweeps_each(H, C, G, n_sweeps, *, xp):
             curvature = G[:, t, t]
             inverse = xp.where(curvature > 0, 1 / xp.where(curvature > 0, curvature, 1), 0)
             slope = C[:, t] - xp.sum(H * G[:, :, t], axis=1)
-            move = xp.clip(H[:, t] + slope * inverse, 0, None) - H[:, t]
+            move = xp.clip(H[:, t] + slope * inverse, 0.0, None) - H[:, t]
             H[:, t] += move
             last += move * (slope - 0.5 * curvature * move)
     return H, xp.stack([before, last], axis=1)
@@ -110,8 +110,8 @@ def support_step(H, C, G, *, xp):
     d = support * xp.linalg.solve(system, slope[:, :, None])[:, :, 0]
     falling = d < 0
     room = xp.where(falling, H / xp.where(falling, -d, 1), 1)
-    theta = xp.clip(xp.min(room, axis=1, keepdims=True), 0, 1)
-    return xp.clip(H + theta * d, 0, None)
+    theta = xp.clip(xp.min(room, axis=1, keepdims=True), 0.0, 1.0)
+    return xp.clip(H + theta * d, 0.0, None)
 
 
 @_twin
@@ -145,7 +145,7 @@ def sphere_sweeps(W, P, Q, shrinkage, free, n_sweeps, *, xp):
     W = xp.asarray(W, copy=True)
     for _ in range(n_sweeps):
         for t in free:
-            p = xp.clip(P[t, :] - Q[t, :] @ W + Q[t, t] * W[t, :] - shrinkage[t], 0, None)
+            p = xp.clip(P[t, :] - Q[t, :] @ W + Q[t, t] * W[t, :] - shrinkage[t], 0.0, None)
             length = xp.sqrt(xp.sum(p * p))
             W[t, :] = xp.where(length > 0, p / xp.where(length > 0, length, 1), W[t, :])
     return W
@@ -240,4 +240,4 @@ def unit_rows(W, *, xp):
 
 def extrapolate(new, old, momentum, *, xp):
     """max(0, new + momentum (new − old)) (Ang and Gillis, Neural Computation 31(2), 2019)."""
-    return xp.clip(new + momentum * (new - old), 0, None) if momentum else new
+    return xp.clip(new + momentum * (new - old), 0.0, None) if momentum else new

@@ -80,6 +80,7 @@ def test_a_callable_takes_the_place_of_the_network():
     planted = DeepClustering(embedding=by_band, mask="hard", random_state=0)
     assert planted.transform(x).shape == (*to_spectra(x).shape, 2)
     assert planted.score(x, s) > 20
+    assert planted.score(x, s * [1, 0]) > 20  # a source that is silent does not count
     assert planted.fit(X, S) is planted and not hasattr(planted, "weights_")
     with pytest.raises(NotFittedError):
         planted.save("none.npz")

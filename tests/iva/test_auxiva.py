@@ -74,6 +74,9 @@ def test_quality_and_score(model, images, x):
     np.testing.assert_allclose(model.score(x, images[:, ::-1, 0]), after.mean())
     each = [quality(images[:, :, c], model.separate(x)[:, :, c]).mean() for c in range(2)]
     np.testing.assert_allclose(model.score(x, images), np.mean(each))
+    with_silence = images[:, :, 0] * [1, 0]  # doesn't count
+    first = max(si_sdr(images[:, 0, 0], track) for track in model.transform(x).T)
+    np.testing.assert_allclose(model.score(x, with_silence), first)
     with pytest.raises(ValueError, match="metric='sdrr' must be one of"):
         model.score(x, images, metric="sdrr")
     with pytest.raises(ValueError, match=r"y has shape \(31999, 2\)"):

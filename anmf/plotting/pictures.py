@@ -1,36 +1,52 @@
-"""Pictures of components, separations and objectives. Matplotlib is imported when one is drawn."""
+"""Pictures of components, separations and objectives.
 
+Matplotlib is imported when a picture is drawn.
+"""
+
+from collections.abc import Sequence
 from numbers import Integral
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from anmf._core.arrays import to_host
 from anmf._core.checks import check_count
 from anmf._core.optional import require
 from anmf.metrics import psnr
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 PAPER = "#e4e8ee"  # colour between tiles
 INK = "gray_r"  # strong values are dark
 
 
-def plot_components(components, image_shape=None, n_columns=None, ax=None):
+def plot_components(
+    components: ArrayLike,
+    image_shape: tuple[int, int] | None = None,
+    n_columns: int | None = None,
+    ax: "Axes | None" = None,
+) -> "Axes":
     """Components as tiles, or as a heat map when they aren't images.
 
     Parameters
     ----------
-    components : array (k, m)
+    components : array-like of shape (k, m)
         One component a row. Every tile is scaled to its own largest value.
-    image_shape : tuple (height, width), optional
+    image_shape : tuple (height, width) or None, default None
         Shape of one component as an image, height × width = m. Without it, one picture shows the
         components side by side as columns, feature 0 at the bottom (as spectra are shown).
-    n_columns : int, optional
-        Tiles a row; near the square root of k when not given.
-    ax : matplotlib.axes.Axes, optional
-        Where to draw; a new figure when not given.
+    n_columns : int or None, default None
+        Tiles a row; None for near the square root of k.
+    ax : matplotlib.axes.Axes or None, default None
+        Where to draw; None for a new figure.
 
     Returns
     -------
     matplotlib.axes.Axes
+        What was drawn on.
 
     Raises
     ------
@@ -61,26 +77,35 @@ def plot_components(components, image_shape=None, n_columns=None, ax=None):
 
 
 def plot_separation(
-    mixtures, true_parts, estimated_parts, image_shape, n_examples=6, labels=None, fig=None
-):
+    mixtures: ArrayLike,
+    true_parts: ArrayLike,
+    estimated_parts: ArrayLike,
+    image_shape: tuple[int, int],
+    n_examples: int = 6,
+    labels: Sequence[Any] | None = None,
+    fig: "Figure | None" = None,
+) -> "Figure":
     """Mixtures next to their true and their estimated parts, with the PSNR of every estimate.
 
     Parameters
     ----------
-    mixtures : array (n, m)
-    true_parts, estimated_parts : array (n, n_sources, m)
+    mixtures : array-like of shape (n, m)
+        Images that were separated, one a row.
+    true_parts, estimated_parts : array-like of shape (n, n_sources, m)
+        What the mixtures were made of, and what was found in them.
     image_shape : tuple (height, width)
         Shape of one row as an image, height × width = m.
-    n_examples : int
+    n_examples : int, default 6
         Mixtures to show, the first ones.
-    labels : sequence of str, optional
-        Name of each source; "part 1", "part 2", ... when not given.
-    fig : matplotlib.figure.Figure, optional
-        Where to draw; a new figure when not given.
+    labels : sequence of str or None, default None
+        Name of each source; None for "part 1", "part 2", ...
+    fig : matplotlib.figure.Figure or None, default None
+        Where to draw; None for a new figure.
 
     Returns
     -------
     matplotlib.figure.Figure
+        What was drawn on.
 
     Raises
     ------
@@ -123,17 +148,19 @@ def plot_separation(
     return fig
 
 
-def plot_objective(objectives, labels=None, ax=None):
+def plot_objective(
+    objectives: Any, labels: Sequence[Any] | None = None, ax: "Axes | None" = None
+) -> "Axes":
     """Objective after each iteration, of one fit or several.
 
     Parameters
     ----------
-    objectives : estimator, array (n_iter,), or sequence of these
+    objectives : estimator, array-like of shape (n_iter,), or sequence of these
         Fitted estimators (their ``objective_`` is taken) or histories themselves.
-    labels : sequence of str, optional
-        Name of each curve; no legend when not given.
-    ax : matplotlib.axes.Axes, optional
-        Where to draw; a new figure when not given.
+    labels : sequence of str or None, default None
+        Name of each curve; None for no legend.
+    ax : matplotlib.axes.Axes or None, default None
+        Where to draw; None for a new figure.
 
     Returns
     -------
@@ -165,14 +192,15 @@ def plot_objective(objectives, labels=None, ax=None):
         ax.yaxis.set(major_locator=ticker.MaxNLocator(7), minor_locator=ticker.NullLocator())
         ax.yaxis.set_major_formatter(ticker.ScalarFormatter())
     ax.set(xlabel="iteration", ylabel="objective")
-    ax.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
+    locator: Any = ax.xaxis.get_major_locator()  # a MaxNLocator
+    locator.set_params(integer=True, min_n_ticks=1)
     ax.grid(alpha=0.3)
     if labels is not None:
         ax.legend()
     return ax
 
 
-def blank_figure(figsize):
+def blank_figure(figsize: tuple[float, float]) -> "Figure":
     """A figure without a window, to be saved to a file.
 
     Parameters
@@ -183,6 +211,7 @@ def blank_figure(figsize):
     Returns
     -------
     matplotlib.figure.Figure
+        Empty.
     """
     return require("matplotlib.figure", "plot").Figure(figsize=figsize, layout="constrained")
 

@@ -38,7 +38,9 @@ import matplotlib.pyplot as plt
 
 from anmf.plotting import plot_components, plot_objective, plot_separation
 
-plot_separation(data.X_test, data.parts_test, parts, data.image_shape, labels=data.digits)
+fig = plot_separation(
+    data.X_test, data.parts_test, parts, data.image_shape, n_examples=4, labels=data.digits
+)
 
 # %%
 # What was learnt

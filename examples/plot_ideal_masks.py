@@ -58,6 +58,55 @@ for name, estimate in estimates.items():
     print(f"{name:16} SI-SDR improvement {gained:.1f} dB")
 
 # %%
+# Listen
+# ------
+# All players share one gain, so that levels compare.
+
+from anmf.plotting import listen
+
+sounds = {"mixture": mixture}
+for k in range(2):
+    sounds[f"voice {k + 1}, binary mask"] = estimates["binary"][:, k]
+    sounds[f"voice {k + 1}, phase-sensitive mask"] = estimates["phase_sensitive"][:, k]
+    sounds[f"voice {k + 1}, true"] = voices[:, k]
+listen(sounds, RATE)
+
+# %%
+# See the masks
+# -------------
+# A second and a half of the mixture below 2 kHz, and what each mask leaves of it to the first
+# voice.
+
+import librosa
+import matplotlib.pyplot as plt
+
+from anmf.masks import ideal_binary, ideal_ratio, phase_sensitive
+
+X, *S = librosa.stft(np.column_stack([mixture, voices]).T.copy(), **WINDOW)
+S = np.stack(S, axis=1)  # sources at axis 1, as masks want them
+masks = {
+    "binary mask": ideal_binary(S),
+    "ratio mask": ideal_ratio(S),
+    "phase-sensitive mask": phase_sensitive(X, S, truncate=(0, 1)),
+}
+fig, axes = plt.subplots(2, 2, figsize=(9, 6), layout="constrained", sharex=True, sharey=True)
+view = {"origin": "lower", "aspect": "auto", "extent": (0, t[-1], 0, RATE / 2000)}
+loudness = librosa.amplitude_to_db(np.abs(X), ref=np.max)
+level = axes[0, 0].imshow(loudness, cmap="magma", vmin=-60, vmax=0, **view)
+axes[0, 0].set_title("mixture of two voices")
+fig.colorbar(level, ax=axes[0, 0], label="dB below the peak")
+for ax, (name, mask) in zip(axes.flat[1:], masks.items(), strict=True):
+    share = ax.imshow(mask[:, 0], cmap="viridis", vmin=0, vmax=1, **view)
+    ax.set_title(name)
+    fig.colorbar(share, ax=ax, label="share of voice 1")
+axes[0, 0].set(xlim=(0, 1.5), ylim=(0, 2))
+for ax in axes[1]:
+    ax.set_xlabel("time (s)")
+for ax in axes[:, 0]:
+    ax.set_ylabel("frequency (kHz)")
+plt.show()
+
+# %%
 # What is left
 # ------------
 # BSS Eval splits the error: interference is what remains of the other voice, artefacts are what
@@ -86,18 +135,11 @@ curves = {
 }
 
 # %%
-# All in one picture
+# How long a window?
 # ------------------
-# Left, what was mixed, and the mask of the first voice. Right, how good each mask is at windows of
-# other lengths, and what level does to the metrics.
+# Left, how good each mask is at windows of other lengths: short ones don't tell the harmonics of
+# the two voices apart, long ones don't follow them. Right, what level does to the metrics.
 
-import librosa
-import matplotlib.pyplot as plt
-
-from anmf.masks import ideal_binary, ideal_ratio, phase_sensitive
-
-X, *S = librosa.stft(np.column_stack([mixture, voices]).T.copy(), **WINDOW)
-S = np.stack(S, axis=1)  # sources at axis 1, as masks want them
 lengths = [64, 128, 256, 512, 1024, 2048]
 gains = {
     name: [
@@ -108,37 +150,23 @@ gains = {
     ]
     for name in estimates
 }
+milliseconds = [1000 * n // RATE for n in lengths]
 
-fig, axes = plt.subplots(2, 3, figsize=(11.5, 6), layout="constrained")
-view = {"origin": "lower", "aspect": "auto", "extent": (0, t[-1], 0, RATE / 2000)}
-loudness = librosa.amplitude_to_db(np.abs(X), ref=np.max)
-level = axes[0, 0].imshow(loudness, cmap="magma", vmin=-60, vmax=0, **view)
-axes[0, 0].set_title("mixture of two voices")
-fig.colorbar(level, ax=axes[0, 0], label="dB")
-masks = {
-    "binary mask": ideal_binary(S),
-    "ratio mask": ideal_ratio(S),
-    "phase-sensitive mask": phase_sensitive(X, S, truncate=(0, 1)),
-}
-for ax, (name, mask) in zip((axes[0, 1], axes[1, 0], axes[1, 1]), masks.items(), strict=True):
-    share = ax.imshow(mask[:, 0], cmap="viridis", vmin=0, vmax=1, **view)
-    ax.set_title(f"{name} of voice 1")
-    fig.colorbar(share, ax=ax)
-for ax in (axes[0, 0], axes[0, 1], axes[1, 0], axes[1, 1]):
-    ax.set(xlabel="time (s)", ylabel="frequency (kHz)", xlim=(0, 1.5), ylim=(0, 2))
+fig, axes = plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained")
 for name, values in gains.items():
-    milliseconds = 1000 * np.array(lengths) / RATE
-    axes[0, 2].plot(milliseconds, values, "o-", label=name.replace("_", "-"))
-axes[0, 2].set(xscale="log", xlabel="window (ms)", ylabel="dB", title="SI-SDR improvement", ylim=4)
-axes[0, 2].set_xticks([8, 16, 32, 64, 128, 256], [8, 16, 32, 64, 128, 256])
-axes[0, 2].minorticks_off()
-axes[0, 2].legend(frameon=False)
+    axes[0].plot(milliseconds, values, "o-", label=name.replace("_", "-"))
+axes[0].set(xscale="log", xlabel="window (ms)", ylabel="SI-SDR improvement (dB)", ylim=0)
+axes[0].set_xticks(milliseconds, milliseconds)
+axes[0].set_title("masks")
+axes[0].minorticks_off()
 for (name, values), style in zip(curves.items(), ("-", "--", ":"), strict=True):
-    axes[1, 2].plot(levels, values, style, lw=2, label=name.replace("_", "-").upper())
-axes[1, 2].set(xscale="log", xlabel="level of the estimate", ylabel="dB", ylim=(-20, 5))
-axes[1, 2].set_title("the mixture as an estimate")
-axes[1, 2].legend(frameon=False)
-for ax in axes[:, 2]:
+    axes[1].plot(levels, values, style, lw=2, label=name.replace("_", "-").upper())
+axes[1].set(xscale="log", xlabel="level of the estimate", ylabel="metric (dB)", ylim=(-20, 5))
+axes[1].set_xticks([0.1, 0.3, 1, 3], [0.1, 0.3, 1, 3])
+axes[1].minorticks_off()
+axes[1].set_title("the mixture as an estimate")
+for ax in axes:
     ax.grid(color="0.9")
     ax.set_axisbelow(True)
+    ax.legend(frameon=False, loc="lower right")
 plt.show()

@@ -224,11 +224,11 @@ for overlap in OVERLAPS:
     print(f"  overlap {overlap:4.0%}:", *counts)
 
 # %%
-# All in one picture
-# ------------------
-# Top left, the first conversation in its two leading singular directions, which hold the most of
-# it; a third one, not shown, sticks out of the paper. A dot in two colours is a segment of two
-# people. Below, who talks when: true above, found beneath, and shaded where two are found at once.
+# The first conversation in a picture
+# -----------------------------------
+# Left, its two leading singular directions, which hold the most of it; a third one, not shown,
+# sticks out of the paper. A dot in two colours is a segment of two people. Below, who talks when:
+# true above, found beneath, and shaded where two are found at once.
 
 import matplotlib.pyplot as plt
 
@@ -297,6 +297,28 @@ def plot_lanes(ax):
                  "shaded: two at once, found)")  # fmt: skip
 
 
+fig = plt.figure(figsize=(10, 8), layout="constrained")
+top, bottom = fig.add_gridspec(2, 1, height_ratios=[1.6, 1], hspace=0.06)
+grid = top.subgridspec(1, 2, width_ratios=[1.5, 1], wspace=0.1)
+axes = [fig.add_subplot(grid[i]) for i in range(2)]
+plot_cone(axes[0])
+plot_table(axes[1])
+lanes = fig.add_subplot(bottom)
+plot_lanes(lanes)
+for ax in (axes[1], lanes):
+    for label, colour in zip(ax.get_yticklabels(), COLOURS, strict=True):
+        label.set(color=colour, weight="bold")
+for ax in fig.axes:
+    ax.spines[["top", "right"]].set_visible(False)
+axes[1].spines[:].set_visible(False)
+plt.show()
+
+# %%
+# Overlap in a picture
+# --------------------
+# The more people interrupt each other, the more it pays to know that segments hold two of them.
+
+
 def plot_curves(ax, curves, title):
     """Mean cosines over the share of overlap."""
     for name, values in curves.items():
@@ -306,23 +328,11 @@ def plot_curves(ax, curves, title):
     ax.grid(alpha=0.3)
 
 
-fig = plt.figure(figsize=(14, 8.4), layout="constrained")
-top, bottom = fig.add_gridspec(2, 1, height_ratios=[1.6, 1], hspace=0.06)
-grid = top.subgridspec(1, 4, width_ratios=[1.35, 0.85, 1, 1], wspace=0.1)
-axes = [fig.add_subplot(grid[i]) for i in range(3)]
-axes.append(fig.add_subplot(grid[3], sharey=axes[2]))
-plot_cone(axes[0])
-plot_table(axes[1])
-plot_curves(axes[2], sums, "two voices are a sum")
-plot_curves(axes[3], network, "two voices aren't a sum")
-axes[2].set_ylabel("cosine to the true speakers")
-axes[3].legend(loc="lower left", frameon=False)
-lanes = fig.add_subplot(bottom)
-plot_lanes(lanes)
-for ax in (axes[1], lanes):
-    for label, colour in zip(ax.get_yticklabels(), COLOURS, strict=True):
-        label.set(color=colour, weight="bold")
-for ax in fig.axes:
+fig, axes = plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained", sharey=True)
+plot_curves(axes[0], sums, "two voices are a sum")
+plot_curves(axes[1], network, "two voices aren't a sum")
+axes[0].set_ylabel("cosine to the true speakers")
+axes[1].legend(loc="lower left", frameon=False)
+for ax in axes:
     ax.spines[["top", "right"]].set_visible(False)
-axes[1].spines[:].set_visible(False)
 plt.show()

@@ -43,6 +43,23 @@ anyone = SpeechEnhancer(random_state=0).fit().enhance(noisy)
 print(f"with the built-in basis: {si_sdr(speech, anyone):.2f} dB")
 
 # %%
+# Listen
+# ------
+# All players share one gain, so that levels compare.
+
+from anmf.plotting import listen
+
+listen(
+    {
+        "noisy": noisy,
+        "enhanced, the voice known": enhanced,
+        "enhanced, built-in basis": anyone,
+        "the speech in it": speech,
+    },
+    rate,
+)
+
+# %%
 # What became of the spectrum
 # ---------------------------
 # The harmonics of the voice come out of the rain; consonants, which are noise themselves, suffer
@@ -54,7 +71,7 @@ import numpy as np
 from anmf.audio import STFT
 
 titles = {"noisy": noisy, "enhanced": enhanced, "the speech in it": speech}
-fig, axes = plt.subplots(1, 3, figsize=(11, 3.6), sharey=True, layout="constrained")
+fig, axes = plt.subplots(1, 3, figsize=(10, 3.8), sharey=True, layout="constrained")
 peak = np.abs(STFT().transform(noisy)).max()
 for ax, (title, x) in zip(axes, titles.items(), strict=True):
     size = np.abs(STFT().transform(x)).T / peak
@@ -64,5 +81,5 @@ for ax, (title, x) in zip(axes, titles.items(), strict=True):
     )  # fmt: skip
     ax.set(title=title, xlabel="time (s)")
 axes[0].set_ylabel("frequency (kHz)")
-fig.colorbar(picture, ax=axes, label="level (dB)")
+fig.colorbar(picture, ax=axes[2], label="level (dB)")
 plt.show()

@@ -1,5 +1,6 @@
 """The gallery scripts run, say what they should, and write no files."""
 
+import ast
 import os
 import re
 import subprocess
@@ -17,6 +18,13 @@ pytest.importorskip("matplotlib")
 
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPTS = sorted((ROOT / "examples").glob("plot_*.py"))
+HEARD = {
+    "plot_deep_clustering.py",
+    "plot_ideal_masks.py",
+    "plot_speech_in_noise.py",
+    "plot_surrogate.py",
+    "plot_two_microphones.py",
+}
 LEAST = {"plot_deep_clustering.py": -5, "plot_surrogate.py": 0}  # dB, of trial runs
 
 
@@ -54,6 +62,21 @@ def test_gallery_layout(script):
     text = script.read_text(encoding="utf-8")
     assert re.match(r'"""\n[^\n]+\n=+\n', text)
     assert text.count("\n# %%\n") >= 2
+
+
+def last_call(block):
+    """What a block calls at its end: the gallery shows that, and nothing else, as it is."""
+    last = ast.parse(block).body[-1:]
+    return ast.unparse(last[0].value.func) if last and isinstance(last[0], ast.Expr) else None
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.name)
+def test_gallery_shows_pictures_and_players(script):
+    blocks = script.read_text(encoding="utf-8").split("\n# %%\n")
+    calls = [last_call(block) for block in blocks[1:]]
+    assert calls[-1] == "plt.show"
+    assert calls.count("listen") == (script.name in HEARD)
+    assert {call for call in calls if call} <= {"plt.show", "listen", "print", "show"}
 
 
 def write_speech(folder):

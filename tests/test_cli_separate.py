@@ -455,10 +455,13 @@ def test_interruption_of_the_running_command(images, tmp_path, jobs):
         write_audio(tmp_path / f"{name}.wav", x, RATE)
     out = tmp_path / "out"
     command = [sys.executable, "-m", "anmf", "separate", str(tmp_path), "-o", str(out)]
+    # Where this process is told to ignore Ctrl-C, its children are too, unless it has a handler.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     run = subprocess.Popen(
         [*command, "--jobs", jobs, "--iterations", "200"], start_new_session=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
+    signal.signal(signal.SIGINT, before)
     started = time.monotonic()
     # Once a file is done all is compiled and loaded: where Numba calls back, Python drops Ctrl-C.
     while not list(out.glob("*.source2.wav")) and time.monotonic() < started + 60:

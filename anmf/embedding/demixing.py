@@ -148,7 +148,7 @@ def _best_cone(Y, n_speakers, rng):
 def _levels(A, xp):
     """Mean activation (K,) where a speaker dominates; of all where it never does."""
     leads = xp.astype(A > 0, A.dtype) * assigned(A, xp=xp)
-    level = xp.sum(leads * A, axis=0) / xp.clip(xp.sum(leads, axis=0), 1, None)
+    level = xp.sum(leads * A, axis=0) / xp.clip(xp.sum(leads, axis=0), 1.0, None)
     usual = xp.mean(xp.max(A, axis=1))
     level = xp.where(level > 0, level, usual)
     return xp.where(level > 0, level, xp.ones_like(level))

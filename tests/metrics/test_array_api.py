@@ -72,8 +72,9 @@ def test_silent_and_integer(library):
     for metric in METRICS.values():
         with pytest.warns(RuntimeWarning, match="zero throughout"):
             expected = metric(s, x)
+        there = library(s), library(x)  # may skip, which some pytest.warns hide
         with pytest.warns(RuntimeWarning, match="zero throughout"):
-            assert_same(metric(library(s), library(x)), expected, library(s))
+            assert_same(metric(*there), expected, there[0])
 
 
 @every_library

@@ -69,7 +69,7 @@ html_title = "anmf"
 html_theme_options = {
     "show_prev_next": False,
     "secondary_sidebar_items": ["page-toc"],
-    "header_links_before_dropdown": 6,
+    "header_links_before_dropdown": 5,
 }
 WHOLE = ["start", "conventions", "coming_from", "benchmarks", "changelog"]  # nothing beside them
 html_sidebars = {name: [] for name in WHOLE}

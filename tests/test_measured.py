@@ -1,4 +1,4 @@
-"""Figures in the README and the guide are those of the tables that the benchmarks wrote."""
+"""The directive that shows the tables of benchmarks on the site."""
 
 import importlib.util
 import re
@@ -11,78 +11,6 @@ ROOT = Path(__file__).parent.parent
 SPEC = importlib.util.spec_from_file_location("measured", ROOT / "docs" / "_ext" / "measured.py")
 measured = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(measured)
-
-README, START = "README.md", "docs/start.md"
-LEARNED, MICROPHONES = "docs/guide/learned.md", "docs/guide/microphones.md"
-
-ROOMS = {  # row of the table: who made it
-    "`source_model='surrogate'`": "method == 'surrogate iss2' and n_iter == 20",
-    "cliques, ISS2 (the default)": "method == 'cliques iss2' and n_iter == 20",
-    "true powers known, ISS": "method == 'oracle iss' and n_iter == 20",
-    "Gauss, ISS, after 50": "method == 'gauss iss' and n_iter == 50",
-}
-TALKERS = {
-    "ideal binary mask": "method == 'ideal binary mask'",
-    "`load_deep_clustering()`": "method == 'deep clustering, soft'",
-    "the same, hard": "method == 'deep clustering, hard'",
-    "`PITSeparator`": "method == 'PIT'",
-}
-"""Rows of tables in the guide, and the lines of the CSV whose gains stand there."""
-
-
-def numbers(text):
-    """Numbers in a piece of text but for its code, each with its count of decimals."""
-    text = re.sub(r"`[^`]*`", "", text)
-    found = re.findall(r"(?<![\w.-])[−-]?\d+(?:\.\d+)?(?![\w-])", text)
-    return [(float(n.replace("−", "-")), len(n.partition(".")[2])) for n in found]
-
-
-def row(page, start, column=None):
-    """The cells of the table row of a page that begins with `start`, or one of them."""
-    lines = (ROOT / page).read_text(encoding="utf-8").splitlines()
-    (line,) = [line for line in lines if line.startswith(f"| {start}")]
-    cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
-    return " ".join(cells[1:]) if column is None else cells[column]
-
-
-def table(name, query=None):
-    frame = pd.read_csv(ROOT / "docs" / "measured" / f"{name}.csv")
-    return frame if query is None else frame.query(query)
-
-
-def assert_told(text, values):
-    """The numbers of the text are the values, to as many decimals as it gives."""
-    told = numbers(text)
-    assert len(told) == len(values), (told, list(values))
-    for (number, decimals), value in zip(told, values, strict=True):
-        assert abs(number - value) <= 0.5001 * 10.0**-decimals, (text, list(values))
-
-
-def test_numbers():
-    assert numbers("28.3 dB (−1.2), `n_iter=20`, 3 to 10") == [
-        (28.3, 1), (-1.2, 1), (3.0, 0), (10.0, 0),
-    ]  # fmt: skip
-
-
-def test_a_wrong_figure_is_seen():
-    assert_told("14.1 dB, 0.11 s", [14.14, 0.108])
-    with pytest.raises(AssertionError):
-        assert_told("14.1 dB", [14.3])
-    with pytest.raises(AssertionError):
-        assert_told("14.1 dB", [14.1, 2.0])
-
-
-@pytest.mark.parametrize("start", ROOMS)
-def test_gains_of_learned_source_models(start):
-    lines = table("learned_rooms_gains", ROOMS[start])
-    # Of the Gauss model the best window counts.
-    assert_told(row(LEARNED, start).partition("windows")[2] or row(LEARNED, start),
-                lines.groupby("n_sources")["gain"].max())  # fmt: skip
-
-
-@pytest.mark.parametrize("start", TALKERS)
-def test_gains_with_one_microphone(start):
-    assert_told(row(LEARNED, start), table("learned_talkers", TALKERS[start])["gain"])
 
 
 def test_every_table_is_shown():

@@ -68,4 +68,4 @@ def test_every_registry_has_a_page():
 
 def test_first_block_separates(capsys):
     exec(compile(BLOCKS[0].values[0], "README.md", "exec"), {})
-    assert float(capsys.readouterr().out.split()[0]) > 25
+    assert float(capsys.readouterr().out.split()[0]) > 20

@@ -78,9 +78,9 @@ class AudioSeparator(SeparatorMixin, BaseEstimator):
     If the estimator separates each row by itself, streams give what `separate` gives, to rounding;
     if it iterates to a tolerance, to that tolerance (`anmf.NMF_separation`: 1e-3 of the peak).
 
-    **Sparsity.** `alpha_H` of `anmf.NMF_separation` is worth tuning, as ``estimator__alpha_H``: in
-    tests its default is worth 1.5 to 2 dB over none for speech in coloured noise, and costs up to
-    17 dB for a harmonic voice in white noise, whose part then takes a third of the voice.
+    **Sparsity.** `alpha_H` of `anmf.NMF_separation` is worth tuning, as ``estimator__alpha_H``: its
+    default helps speech in coloured noise, and harms a harmonic voice in white noise, whose part
+    then takes much of the voice.
 
     **Strong supervision.** For true parts with spectra S_s, the estimator gets y = V · r_s / |X|
     with the magnitudes in phase with the mixture r_s = clip(|S_s| cos(∠S_s − ∠X), 0, |X|), scaled

@@ -87,7 +87,7 @@ class AuxIVA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SeparatorMixin, 
     n_threads : int or None, default None
         Threads of compiled code; None for as many as Numba may use (the variable
         ``NUMBA_NUM_THREADS``). The demixing is the same to the last bit. (Code is compiled at the
-        first use ever of an update, which takes some ten seconds, and kept on disk.)
+        first use ever of an update, which takes up to a minute, and kept on disk.)
 
     Attributes
     ----------
@@ -129,15 +129,15 @@ class AuxIVA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SeparatorMixin, 
     =========== ====== ============ ============ ============
     model       update two talkers  three        four
     =========== ====== ============ ============ ============
-    'surrogate' 'iss2' 15.6 (15.4)  16.6 (16.7)  12.9 (13.6)
+    'surrogate' 'iss2' 15.6 (15.4)  16.6 (16.7)  12.8 (13.6)
     'cliques'   'iss2' 14.1 (14.1)  14.8 (15.0)  9.7 (11.3)
     'gauss'     'iss2' 10.1 (10.4)  11.0 (11.0)  6.9 (7.7)
     'gauss'     'ip2'  10.1 (10.4)  10.9 (11.0)  7.2 (7.8)
     'gauss'     'iss'  9.8 (10.3)   8.6 (10.2)   5.0 (7.9)
-    'gauss'     'ip'   9.9 (10.2)   8.6 (9.6)    5.2 (7.4)
-    'nmf'       'iss2' 7.8 (9.5)    8.2 (10.6)   5.0 (7.8)
+    'gauss'     'ip'   9.9 (10.2)   8.6 (9.5)    5.1 (7.3)
+    'nmf'       'iss2' 9.2 (9.3)    8.9 (9.3)    5.2 (6.5)
     'laplace'   'iss2' 8.1 (8.1)    8.1 (8.2)    6.3 (6.3)
-    'laplace'   'ip'   6.3 (7.8)    4.9 (7.7)    3.0 (4.4)
+    'laplace'   'ip'   6.3 (7.8)    4.9 (7.7)    2.9 (4.4)
     =========== ====== ============ ============ ============
 
     'iss2' takes the least time for what it gains; it and 'ip2' do what no number of iterations of

@@ -169,18 +169,17 @@ class NMF_separation(
     (``python -m benchmarks mnist_pairs``): 'dnmf' is 2 to 3 dB above all others and needs no more
     than rows of each source; it takes 5 to 10 times as long to train, and as long to separate. With
     250 pairs and 500 single rows of each of two digits, it gains 2.5 dB over 'nmf' in the mean of
-    nine pairs. `n_estimators` adds some tenths of a dB to any method, at its price.
+    nine pairs (``python -m benchmarks mnist``). `n_estimators` adds some tenths of a dB to any
+    method, at its price.
 
-    **When the adversarial term helps.** With the default sparsity 'anmf' is worth −0.2 to +0.1 dB
-    over 'nmf' on test mixtures of five pairs of digits: sparsity alone does as well. Adversarial
-    mixtures instead of the other source's rows, and τ of each source chosen on held-out mixtures,
-    change that by 0.2 dB at most, up or down. With a sixth of that sparsity, or less, the term is
-    worth 0.4 to 2.6 dB, most where sources are easy to tell apart, and less than the sparsity it
-    makes up for on all other pairs. 'dnmf' gains nothing from adversarial bases as its start (−0.2
-    to +0.1 dB) or from their objective as a further term, whatever the amount of data.
+    **When the adversarial term helps.** With the default sparsity 'anmf' is within a few tenths of
+    a dB of 'nmf' on test mixtures of five pairs of digits: sparsity alone does as well. With hardly
+    any sparsity the term helps, most where sources are easy to tell apart (``python -m benchmarks
+    mnist``). 'dnmf' gains nothing from adversarial bases as its start or from their objective as a
+    further term.
 
     **Choosing τ.** Keep `adversarial_weight` at 0.03 to 0.1. From 0.2 on the bases give up parts of
-    their own source, and at 0.4 quality falls below that of plain NMF on every pair.
+    their own source (the same benchmark).
 
     **Choosing the sparsity.** The default was chosen on held-out mixtures of training digits (0 + 1
     and 3 + 8): of 0.002 to 0.27 times the mean row length, in training and separation alike, 0.07

@@ -52,3 +52,9 @@ def test_bars_are_told_with_their_sign(tmp_path, monkeypatch):
 def test_benchmark_of_a_table():
     assert measured.benchmark_of("mnist_pairs_bars") == "mnist_pairs"
     assert measured.benchmark_of("iva_quality") == "iva"
+
+
+def test_figures_are_told_from_words():
+    figures = ["3.2", "−0.5", "1.2e-05", "1.2e−05", "≥ 3 x", "≤ 0.35 s", "≤ 1e-08 of X", "7"]
+    assert all(measured.NUMBER.fullmatch(text) for text in figures)
+    assert not any(measured.NUMBER.fullmatch(text) for text in ["0 + 1, nmf", "anmf", "", "0+1"])

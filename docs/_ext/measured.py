@@ -24,7 +24,7 @@ from sphinx.util.docutils import SphinxDirective
 
 from benchmarks import BENCHMARKS
 
-NUMBER = re.compile(r"[−≥≤ ]*\d")
+NUMBER = re.compile(r"([≥≤] )?[−-]?[\d.]+(e[−+-]?\d+)?( [\w ]+)?")
 FOLDER = Path(__file__).parent.parent / "measured"
 
 
@@ -102,7 +102,10 @@ class Measured(SphinxDirective):
             raise self.error(f"measured {name}: {error}") from error
         source = nodes.paragraph(classes=["measured-source"])
         source += nodes.literal("", f"python -m benchmarks {benchmark_of(name)}")
-        return [table_of(frame), source]
+        if not name.endswith("_bars"):
+            return [table_of(frame), source]
+        opening = f"<details><summary>Held to: {len(frame)} figures</summary>"
+        return [raw_html(opening), table_of(frame), source, raw_html("</details>")]
 
 
 def benchmark_of(name):
@@ -123,11 +126,16 @@ def table_of(frame):
     return table
 
 
+def raw_html(text):
+    """HTML that other formats leave out."""
+    return nodes.raw("", text, format="html")
+
+
 def row_of(cells):
     """A row of a docutils table."""
     row = nodes.row()
     for cell in cells:
-        entry = nodes.entry(classes=["number"] if NUMBER.match(str(cell)) else [])
+        entry = nodes.entry(classes=["number"] if NUMBER.fullmatch(str(cell)) else [])
         entry += nodes.paragraph("", str(cell))
         row += entry
     return row

@@ -1,6 +1,7 @@
 """Reading and writing audio files."""
 
 import resource
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -259,20 +260,23 @@ def test_writer_checks_every_block(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.fixture
+@contextmanager
 def small_disk():
-    """No file may grow beyond 20 kB."""
+    """No file may grow beyond 20 kB; in a fixture that would hold for the log of pytest too."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (20000, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.ogg"])
-def test_full_disk_leaves_nothing(tmp_path, small_disk, name):
-    with pytest.raises(OSError, match="could not be written"):
+def test_full_disk_leaves_nothing(tmp_path, name):
+    with small_disk(), pytest.raises(OSError, match="could not be written"):
         write_audio(tmp_path / name, noise(100000), 8000)
     with (
+        small_disk(),
         pytest.raises(OSError, match="could not be written"),
         AudioWriter(tmp_path / name, 8000) as writer,
     ):

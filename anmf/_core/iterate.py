@@ -92,15 +92,17 @@ def iterate(start, step, *, max_iter, tol, callback=None, verbose=0, description
     began = time.perf_counter()
     outcome = Outcome(start(), converged=tol == 0)
     scale = abs(outcome.state.objective)
-    bar = tqdm(total=max_iter, desc=description, disable=not verbose, leave=False)
+    # Even a bar that isn't shown makes a semaphore, which a process that is killed leaves behind.
+    bar = tqdm(total=max_iter, desc=description, leave=False) if verbose else None
     try:
         for n_iter in range(1, max_iter + 1):
             previous = outcome.state.objective
             outcome.state = step(outcome.state)
             value = outcome.state.objective
             outcome.history.append(value)
-            bar.update()
-            bar.set_postfix(objective=f"{value:.6g}", refresh=False)
+            if bar is not None:
+                bar.update()
+                bar.set_postfix(objective=f"{value:.6g}", refresh=False)
             info = IterationInfo(n_iter, value, time.perf_counter() - began, outcome.state)
             stop = callback is not None and callback(info)
             settled = tol > 0 and abs(previous - value) <= tol * scale
@@ -110,5 +112,6 @@ def iterate(start, step, *, max_iter, tol, callback=None, verbose=0, description
     except KeyboardInterrupt:
         outcome.interrupted = True
     finally:
-        bar.close()
+        if bar is not None:
+            bar.close()
     return outcome

@@ -149,15 +149,15 @@ def finished(calls, n_jobs, title):
     from joblib import Parallel
     from tqdm import tqdm
 
+    # What joblib says, now or when it is collected, of calls that are left. They are, on purpose.
+    warnings.filterwarnings("ignore", r"\d+ tasks which", UserWarning)
     pool = Parallel(n_jobs=n_jobs, return_as="generator_unordered", batch_size=1)
     with _deaf_children():
         results = pool(calls)
     try:
         yield from tqdm(results, title, len(calls), unit="file", disable=None)
     finally:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # joblib's, if calls are left: intended
-            results.close()
+        results.close()
 
 
 @contextmanager

@@ -37,7 +37,7 @@ def separated(x, n_iter, model, update, n_fft, hop_length):
     """Sources of a recording (n_times, n_channels), with the functions of this package."""
     known = load_surrogate().adapted(RATE, n_fft) if model == "surrogate" else model
     X = spectrogram(x, n_fft, hop_length)
-    result = auxiva(X, update=update, source_model=known, max_iter=n_iter, tol=0)
+    result = auxiva(X, update=update, source_model=known, max_iter=n_iter, tol=0, random_state=0)
     Y = projection_back(result.spectrograms, result.demixing)
     return waveforms(Y, len(x), n_fft, hop_length)
 

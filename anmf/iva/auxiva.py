@@ -135,7 +135,7 @@ class AuxIVA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SeparatorMixin, 
     'gauss'     'ip2'  10.1 (10.4)  10.9 (11.0)  7.2 (7.8)
     'gauss'     'iss'  9.8 (10.3)   8.6 (10.2)   5.0 (7.9)
     'gauss'     'ip'   9.9 (10.2)   8.6 (9.5)    5.1 (7.3)
-    'nmf'       'iss2' 9.2 (9.3)    8.9 (9.3)    5.2 (6.5)
+    'nmf'       'iss2' 8.7 (9.6)    9.2 (10.6)   3.6 (6.0)
     'laplace'   'iss2' 8.1 (8.1)    8.1 (8.2)    6.3 (6.3)
     'laplace'   'ip'   6.3 (7.8)    4.9 (7.7)    2.9 (4.4)
     =========== ====== ============ ============ ============

@@ -21,6 +21,7 @@ ROOMS = {  # row of the table: who made it
     "true powers known, ISS": "method == 'oracle iss' and n_iter == 20",
     "Gauss, ISS, after 50": "method == 'gauss iss' and n_iter == 50",
 }
+ELSEWHERE = [("surrogate |", "surrogate iss"), ("cliques, ISS2 |", "cliques iss2")]
 TALKERS = {
     "ideal binary mask": "method == 'ideal binary mask'",
     "`load_deep_clustering()`": "method == 'deep clustering, soft'",
@@ -102,6 +103,11 @@ def spoken(method, *columns):
     """Columns of the table of speech in noise."""
     (line,) = table("speech", f"method == '{method}' and corpus == 'read'").to_dict("records")
     return [line[column] for column in columns]
+
+
+def talkers(method, kind):
+    """Mean gain with one microphone."""
+    return table("learned_talkers", f"method == '{method}' and kind == '{kind}'")["gain"].item()
 
 
 def digits(model, k=64, pairs=("0+1", "3+8", "2+5", "1+7", "4+9")):
@@ -246,6 +252,15 @@ def test_gains_of_learned_source_models(start):
                 lines.groupby("n_sources")["gain"].max())  # fmt: skip
 
 
+@pytest.mark.parametrize(("start", "method"), ELSEWHERE)
+def test_gains_elsewhere(start, method):
+    lines = table("learned_conditions", f"method == '{method}' and n_iter == 20")
+    windows = lines.groupby(["condition", "n_sources"])["n_fft"].nunique()
+    assert (windows == 1).all()
+    means = lines.groupby(["condition", "n_sources"], sort=False)["gain"].mean()
+    assert_told(row(LEARNED, start), means)
+
+
 @pytest.mark.parametrize("start", TALKERS)
 def test_gains_with_one_microphone(start):
     assert_told(row(LEARNED, start), table("learned_talkers", TALKERS[start])["gain"])
@@ -266,6 +281,17 @@ EXPECT = {  # row of the first page: what it promises
     ],
     "{class}`SpeechEnhancer().fit()": lambda: [*spoken("built-in basis", "mean"), 3],
     "`SpeechEnhancer(adversarial_weight": lambda: spoken("own speech, adversarial", "mean"),
+    "{class}`AudioSeparator(": lambda: [*spoken("own speech, noise known: dnmf x 3", "mean"), 3],
+    "{func}`load_deep_clustering() ": lambda: [
+        talkers("deep clustering, soft", kind)
+        for kind in ("different sex", "same sex", "three talkers")
+    ],
+    "{class}`PITSeparator ": lambda: [
+        talkers("PIT", kind) for kind in ("different sex", "same sex")
+    ],
+    "{class}`SVDDecorrelator() ": lambda: table(
+        "embedding_end_to_end", "method == 'anmf' and overlap == 0.4"
+    )["identification"],
     "{class}`AuxIVA() ": lambda: gains(("default", 20)),
     "`AuxIVA(source_model='surrogate')`": lambda: gains(("surrogate iss2", 20)),
 }  # fmt: skip

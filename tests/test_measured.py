@@ -17,10 +17,8 @@ def test_every_table_is_shown():
     page = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
     shown = set(re.findall(r"^```\{measured\} (\w+)", page, re.MULTILINE))
     kept = {path.stem for path in (ROOT / "docs" / "measured").glob("*.csv")}
+    assert kept - shown == {"learned_conditions"}  # room by room; figures of the guide are means
     assert shown <= kept
-    assert {measured.benchmark_of(name) for name in kept} == {
-        measured.benchmark_of(name) for name in shown
-    }
 
 
 def test_select_and_words(tmp_path, monkeypatch):

@@ -166,17 +166,17 @@ class NMF_separation(
     Notes
     -----
     **Which method.** On overlaid digits of MNIST, 64 components a source, in dB of the median PSNR
-    (``python -m benchmarks mnist_pairs``): 'dnmf' is 2 to 3 dB above all others and needs no more
-    than rows of each source; it takes 5 to 10 times as long to train, and as long to separate. With
-    250 pairs and 500 single rows of each of two digits, it gains 2.5 dB over 'nmf' in the mean of
-    nine pairs (``python -m benchmarks mnist``). `n_estimators` adds some tenths of a dB to any
+    (``python -m benchmarks mnist_pairs``): 'dnmf' is 1.5 to 3 dB above all others, needs no more
+    than rows of each source, and takes 13 to 15 times as long to train, about as long to separate.
+    With 250 pairs and 500 single rows of each of two digits, it gains 2.5 dB over 'nmf' in the mean
+    of nine pairs (``python -m benchmarks mnist``). `n_estimators` adds some tenths of a dB to any
     method, at its price.
 
     **When the adversarial term helps.** With the default sparsity 'anmf' is within a few tenths of
     a dB of 'nmf' on test mixtures of five pairs of digits: sparsity alone does as well. With hardly
-    any sparsity the term helps, most where sources are easy to tell apart (``python -m benchmarks
-    mnist``). 'dnmf' gains nothing from adversarial bases as its start or from their objective as a
-    further term.
+    any sparsity the term helps, most where sources are easy to tell apart. 'dnmf' gains nothing
+    from the objective of adversarial bases as a further term when data are few (``python -m
+    benchmarks mnist``, both).
 
     **Choosing τ.** Keep `adversarial_weight` at 0.03 to 0.1. From 0.2 on the bases give up parts of
     their own source (the same benchmark).
